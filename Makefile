@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make [modules]      both modules, into build/modules/<flavour>/
+#        |
+#        |  KDIR= given: that kernel's build tree      else: the lab's kernel of FLAVOUR,
+#        |                                             set up first when there is none
+#        v
+#   kernel options checked by name --> make -C <kernel build> M=<here> MO=build/modules/<flavour>
+
+.DEFAULT_GOAL := modules
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+FLAVOUR ?= release
+KUNIT ?= 0
+CLIPPY ?= 0
+JOBS ?= $(shell nproc)
+
+top := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+lab := $(top)/tools/testing/lab/lab
+suffix := $(if $(filter 1,$(CLIPPY)),-clippy)$(if $(filter 1,$(KUNIT)),-kunit)
+out := $(top)/build/modules/$(FLAVOUR)$(suffix)
+
+# Sources that rustfmt formats: everything that is built by Kbuild.
+rust_sources = $(shell find $(top)/rust $(top)/drivers -name '*.rs')
+
+help:
+	@echo  '  make                 build both modules for the kernel of the lab'
+	@echo  '  make demo            from a fresh machine to guests that own a vGPU'
+	@echo  '  make check           run every test suite (SUITES= chooses)'
+	@echo  '  make lab-setup       kernel, QEMU, firmware and tools into the cache'
+	@echo  '  make lab-shell       a shell in the VM that has the emulated GPU'
+	@echo  '  make lab-status      what of the lab is there and what is missing'
+	@echo  '  make clippy          lint the modules'
+	@echo  '  make rustfmt         format the modules (rustfmt-check: only look)'
+	@echo  '  make install         install the modules (INSTALL_MOD_PATH=)'
+	@echo  '  make clean           remove build/modules'
+	@echo  ''
+	@echo  '  KDIR=<dir>           build tree of another kernel (with Rust metadata)'
+	@echo  '  FLAVOUR=debug        kernel and modules with run-time checkers (default: release)'
+	@echo  '  KUNIT=1              unit tests inside the modules'
+	@echo  '  CLIPPY=1             like make clippy'
+
+# Locations come from the lab unless the caller names a kernel. The tools are those the kernel was
+# built with: Rust metadata binds to one exact compiler.
+define kernel_env
+	set -e; \
+	if [ -n "$(KDIR)" ]; then \
+		kdir="$(KDIR)"; \
+		tools=""; \
+	else \
+		env=$$($(lab) env) || exit 1; \
+		eval "$$env"; \
+		kdir=$$LAB_KERNEL_BUILD_$(FLAVOUR); \
+		if [ ! -f "$$kdir/Module.symvers" ]; then \
+			$(lab) setup $(if $(filter-out release,$(FLAVOUR)),--flavour $(FLAVOUR)); \
+			env=$$($(lab) env); \
+			eval "$$env"; \
+			kdir=$$LAB_KERNEL_BUILD_$(FLAVOUR); \
+		fi; \
+		tools="RUSTC=$$LAB_RUSTC HOSTRUSTC=$$LAB_RUSTC RUSTFMT=$$LAB_RUSTFMT \
+			CLIPPY_DRIVER=$$LAB_CLIPPY_DRIVER BINDGEN=$$LAB_BINDGEN \
+			RUST_LIB_SRC=$$LAB_RUST_LIB_SRC"; \
+		if [ -n "$$LAB_LLVM_$(FLAVOUR)" ]; then \
+			tools="$$tools LLVM=$$LAB_LLVM_$(FLAVOUR)"; \
+		fi; \
+	fi
+endef
+
+# One build per output directory at a time.
+define kbuild
+	$(kernel_env); \
+	env $$tools $(top)/tools/build/check-kernel-config "$$kdir" $(if $(filter 1,$(KUNIT)),kunit); \
+	mkdir -p $(out); \
+	exec flock $(out).lock $(MAKE) --no-print-directory -C "$$kdir" -j$(JOBS) M=$(top) MO=$(out) $$tools \
+		NOVA_CORE_VGPU_KUNIT=$(KUNIT) $(if $(filter 1,$(CLIPPY)),CLIPPY=1)
+endef
+
+modules:
+	+@$(kbuild) modules
+
+# Other code generation than a normal build, therefore an output directory of its own.
+clippy:
+	+@$(MAKE) --no-print-directory modules CLIPPY=1
+
+install: modules
+	+@$(kbuild) modules_install
+
+rustfmt rustfmt-check:
+	@$(kernel_env); \
+	[ -e "$$kdir/.rustfmt.toml" ] || kdir=$$kdir/source; \
+	$${LAB_RUSTFMT:-rustfmt} --edition 2021 --config-path "$$kdir/.rustfmt.toml" \
+		$(if $(filter %-check,$@),--check) $(rust_sources)
+
+demo:
+	+@$(top)/tools/testing/demo/demo
+
+check:
+	+@$(top)/tools/testing/check --flavour $(FLAVOUR) $(SUITES)
+
+lab-%:
+	+@$(lab) $*
+
+clean:
+	rm -rf $(top)/build/modules
+
+.PHONY: help modules clippy install rustfmt rustfmt-check demo check clean
