@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the `kernel` crate of Linux 7.3 lacks and both vGPU drivers need.
+//!
+//! ```text
+//!   pci         driver registration with SR-IOV, attribute groups and shutdown;
+//!               capabilities, SR-IOV facts, data of the PF seen from a VF
+//!   sysfs       attribute groups built at compile time, typed show and store
+//!   io          windows into large BARs, write-combining where wanted
+//!   completion  waits with a deadline
+//!   work        work that repeats until its owner drops it
+//! ```
+//!
+//! The object of this crate is linked into `nova_core_vgpu.ko`. Functions that use `THIS_MODULE` or
+//! a C helper of this project are neither generic nor inlined, because such code would be compiled
+//! into the other module, where those symbols do not exist.
+
+pub mod completion;
+pub mod io;
+pub mod pci;
+pub mod sysfs;
+mod time;
+pub mod work;

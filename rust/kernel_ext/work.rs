@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work that repeats.
+//!
+//! The work items of the `kernel` crate own themselves while they are queued, and nobody can wait
+//! for them. Work of a driver that must be over when its device goes needs an owner:
+//!
+//! ```text
+//!   Periodic::new(period, run)
+//!      | period       | period       | period
+//!      v              v              v
+//!    run()          run()          run()  |  drop: the next one is cancelled, a running one is
+//!                                            waited for; then nothing of it runs any more
+//! ```
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use core::mem::offset_of;
+use kernel::{
+    bindings,
+    prelude::*,
+    time::Delta,
+    types::Opaque, //
+};
+
+use crate::time::jiffies;
+
+mod helper {
+    use kernel::{
+        bindings,
+        prelude::*, //
+    };
+
+    // Structures that are empty in this configuration, somewhere below `delayed_work`, do not matter
+    // behind a pointer.
+    #[allow(improper_ctypes)]
+    extern "C" {
+        pub(super) fn nova_vgpu_helper_init_delayed_work(
+            work: *mut bindings::delayed_work,
+            func: bindings::work_func_t,
+        );
+        pub(super) fn nova_vgpu_helper_queue_delayed_work(
+            work: *mut bindings::delayed_work,
+            delay: c_ulong,
+        ) -> bool;
+    }
+}
+
+/// What is called.
+type Run = KBox<dyn Fn() + Send + Sync>;
+
+/// The part of [`Periodic`] that C knows.
+#[repr(C)]
+#[pin_data]
+struct Item {
+    #[pin]
+    work: Opaque<bindings::delayed_work>,
+    /// Jiffies from the end of one run to the beginning of the next.
+    period: c_ulong,
+    run: Run,
+}
+
+// SAFETY: A work item may be handled by any thread, and `run` is `Send` and `Sync`.
+unsafe impl Send for Item {}
+
+// SAFETY: Operations on a work item are atomic, and `run` is `Send` and `Sync`.
+unsafe impl Sync for Item {}
+
+impl Item {
+    /// # Safety
+    ///
+    /// To be called by the workqueue, for the `work` of an [`Item`] that stays until it is cancelled.
+    unsafe extern "C" fn callback(work: *mut bindings::work_struct) {
+        const_assert!(offset_of!(Item, work) == 0);
+        const_assert!(offset_of!(bindings::delayed_work, work) == 0);
+
+        // SAFETY: By the requirements of this function, and the offsets above.
+        let this = unsafe { &*work.cast::<Self>() };
+
+        (this.run)();
+        this.queue();
+    }
+
+    /// Runs next after the period. Does nothing while the work is being cancelled.
+    #[inline(never)]
+    fn queue(&self) {
+        // SAFETY: The work was initialised in `Periodic::start`, and is cancelled before it goes.
+        unsafe { helper::nova_vgpu_helper_queue_delayed_work(self.work.get(), self.period) };
+    }
+}
+
+/// A function that is called again and again, in a task of the kernel, until this is dropped.
+///
+/// Two calls never run at the same time. Dropping sleeps until the last call is over; it must not be
+/// done by the function itself, nor with a lock held that the function takes.
+pub struct Periodic(Pin<KBox<Item>>);
+
+impl Periodic {
+    /// Calls `run` for the first time after `period` (rounded up to milliseconds), and then that long
+    /// after the end of each call.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(period: Delta, run: impl Fn() + Send + Sync + 'static) -> Result<Self> {
+        Self::start(period, KBox::new(run, GFP_KERNEL)?)
+    }
+
+    #[inline(never)]
+    fn start(period: Delta, run: Run) -> Result<Self> {
+        let item = KBox::pin_init(
+            pin_init!(Item {
+                work <- Opaque::ffi_init(|slot: *mut bindings::delayed_work| {
+                    // SAFETY: `slot` is memory for a work item that does not move.
+                    unsafe {
+                        helper::nova_vgpu_helper_init_delayed_work(slot, Some(Item::callback))
+                    };
+                }),
+                // Not again and again without a pause.
+                period: jiffies(period).max(1),
+                run,
+            }),
+            GFP_KERNEL,
+        )?;
+
+        item.queue();
+        Ok(Self(item))
+    }
+}
+
+impl Drop for Periodic {
+    fn drop(&mut self) {
+        // SAFETY: The work was initialised in `start`. Being cancelled, it cannot queue itself.
+        unsafe { bindings::cancel_delayed_work_sync(self.0.work.get()) };
+    }
+}
+
+#[cfg(CONFIG_NOVA_CORE_VGPU_KUNIT)]
+#[kunit_tests(nova_vgpu_work)]
+mod tests {
+    use super::*;
+    use crate::completion::Completion;
+    use kernel::sync::{
+        atomic::{
+            ordering,
+            Atomic, //
+        },
+        Arc,
+    };
+
+    #[test]
+    fn runs_again_and_again_until_dropped() -> Result {
+        let runs = Arc::new(Atomic::new(0_i32), GFP_KERNEL)?;
+        let third = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let periodic = {
+            let (runs, third) = (runs.clone(), third.clone());
+
+            Periodic::new(Delta::from_millis(1), move || {
+                if runs.fetch_add(1, ordering::Relaxed) == 2 {
+                    third.complete();
+                }
+            })?
+        };
+
+        assert_eq!(third.wait_timeout(Delta::from_secs(10)), Ok(()));
+        drop(periodic);
+
+        // The closure is gone, and with it its references.
+        let last = runs.load(ordering::Relaxed);
+        assert!(last >= 3);
+        assert!(Arc::into_unique_or_drop(third).is_some());
+        assert_eq!(runs.load(ordering::Relaxed), last);
+        Ok(())
+    }
+
+    #[test]
+    fn can_be_dropped_before_it_ran() -> Result {
+        let runs = Arc::new(Atomic::new(0_i32), GFP_KERNEL)?;
+        let counted = runs.clone();
+
+        drop(Periodic::new(Delta::from_secs(3600), move || {
+            counted.fetch_add(1, ordering::Relaxed);
+        })?);
+        assert_eq!(runs.load(ordering::Relaxed), 0);
+        Ok(())
+    }
+}

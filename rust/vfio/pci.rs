@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! VFIO PCI variant drivers.
+//!
+//! ```text
+//!   id        DeviceId, vfio_pci_device_table!: ids that match only with driver_override
+//!   driver    Driver: what a driver implements; Registration: with the PCI core
+//!   device    Device<T>: the VFIO device with the driver's data; Enabled: what works while it is open
+//!   vtable    the C callbacks
+//!   transfer  Read, Write: read() and write() of the device file
+//!   region    RegionInfo, Mapping: description and mmap() of regions
+//! ```
+//!
+//! C header: [`include/linux/vfio_pci_core.h`](srctree/include/linux/vfio_pci_core.h)
+
+mod device;
+mod driver;
+mod id;
+mod region;
+mod transfer;
+mod vtable;
+
+pub use self::{
+    device::{
+        Device,
+        DeviceData,
+        Enabled, //
+    },
+    driver::{
+        Driver,
+        Registration, //
+    },
+    id::{
+        DeviceId,
+        IdTable, //
+    },
+    region::{
+        Mapping,
+        RegionInfo, //
+    },
+    transfer::{
+        Read,
+        Write, //
+    },
+};

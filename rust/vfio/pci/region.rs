@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Description and mapping of regions.
+//!
+//! ```text
+//!   GET_REGION_INFO   index --> size, flags, [capabilities: sparse mmap areas, ...]
+//!   mmap()            region << 40 | offset, length --> pages, inserted on fault by the core
+//! ```
+//!
+//! A region that is shown smaller than it is must be smaller in all four: description, `read()`,
+//! `write()` and `mmap()`.
+
+use kernel::{
+    bindings,
+    error::to_result,
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+
+use super::{
+    Device,
+    Driver,
+    Enabled, //
+};
+use crate::{
+    bindings as vfio,
+    uapi, //
+};
+
+/// The answer to `VFIO_DEVICE_GET_REGION_INFO`.
+pub struct RegionInfo<'a, T: Driver> {
+    dev: &'a Device<T>,
+    info: &'a mut vfio::vfio_region_info,
+    caps: &'a mut vfio::vfio_info_cap,
+}
+
+impl<'a, T: Driver> RegionInfo<'a, T> {
+    /// # Safety
+    ///
+    /// The device must be open for `'a`; `caps` must be the buffer that VFIO made for the answer.
+    pub(super) unsafe fn new(
+        dev: &'a Device<T>,
+        info: &'a mut vfio::vfio_region_info,
+        caps: &'a mut vfio::vfio_info_cap,
+    ) -> Self {
+        Self { dev, info, caps }
+    }
+
+    /// The region asked for, see [`uapi::region`]; any number.
+    pub fn index(&self) -> u32 {
+        self.info.index
+    }
+
+    /// The device is open.
+    pub fn enabled(&self) -> Enabled<'_, T> {
+        // SAFETY: By the requirements of `new`.
+        unsafe { Enabled::new(self.dev) }
+    }
+
+    /// Has the core fill in the answer.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when there is no such region.
+    pub fn forward(&mut self) -> Result {
+        // SAFETY: The device is open; both structures are those of VFIO.
+        to_result(unsafe {
+            vfio::vfio_pci_ioctl_get_region_info(self.dev.vdev(), self.info, self.caps)
+        })
+    }
+
+    /// Size in bytes; 0 when the region is not there.
+    pub fn size(&self) -> u64 {
+        self.info.size
+    }
+
+    /// Sets the size in bytes.
+    pub fn set_size(&mut self, size: u64) {
+        self.info.size = size;
+    }
+
+    /// Flags, see [`uapi::region`].
+    pub fn flags(&self) -> u32 {
+        self.info.flags
+    }
+
+    /// Sets the flags.
+    pub fn set_flags(&mut self, flags: u32) {
+        self.info.flags = flags;
+    }
+
+    /// Makes the region one of its own, at the file offset where [`Driver::read`] and the others see
+    /// it, instead of forwarding.
+    pub fn set_own(&mut self, size: u64, flags: u32) {
+        self.info.offset = u64::from(self.info.index) << uapi::OFFSET_SHIFT;
+        self.info.size = size;
+        self.info.flags = flags;
+    }
+
+    /// Says that only some areas, pairs of offset and size in bytes, can be mapped.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` for more areas than the answer can count.
+    pub fn add_sparse_mmap(&mut self, areas: &[(u64, u64)]) -> Result {
+        let nr_areas = u32::try_from(areas.len()).map_err(|_| EINVAL)?;
+        let header = vfio::vfio_info_cap_header {
+            // CAST: A small number.
+            id: vfio::VFIO_REGION_INFO_CAP_SPARSE_MMAP as u16,
+            version: 1,
+            next: 0,
+        };
+        // The capability is a header of two words, two more words, and the areas.
+        let mut words = KVec::<u64>::with_capacity(2 + 2 * areas.len(), GFP_KERNEL)?;
+
+        // SAFETY: The header has eight bytes without padding.
+        let header = unsafe { core::mem::transmute::<vfio::vfio_info_cap_header, u64>(header) };
+
+        words.push(header, GFP_KERNEL)?;
+        words.push(u64::from(nr_areas), GFP_KERNEL)?;
+        for &(offset, size) in areas {
+            words.push(offset, GFP_KERNEL)?;
+            words.push(size, GFP_KERNEL)?;
+        }
+
+        // SAFETY: The capability is copied from `words`, whose size is given in bytes.
+        to_result(unsafe {
+            vfio::vfio_info_add_capability(
+                self.caps,
+                words.as_mut_ptr().cast(),
+                core::mem::size_of_val(words.as_slice()),
+            )
+        })
+    }
+}
+
+/// An `mmap()` in progress. `mmap_lock` is held for writing.
+///
+/// # Invariants
+///
+/// `vma` is the mapping that VFIO makes, valid and locked as long as this exists.
+pub struct Mapping<'a, T: Driver> {
+    dev: &'a Device<T>,
+    vma: *mut bindings::vm_area_struct,
+}
+
+impl<'a, T: Driver> Mapping<'a, T> {
+    /// # Safety
+    ///
+    /// The device must be open for `'a`, and `vma` be the one that is being made, locked for `'a`.
+    pub(super) unsafe fn new(dev: &'a Device<T>, vma: *mut bindings::vm_area_struct) -> Self {
+        // INVARIANT: By the requirements of this function.
+        Self { dev, vma }
+    }
+
+    /// Offset in the file.
+    fn start(&self) -> u64 {
+        // SAFETY: By the type invariant.
+        let pgoff = unsafe { (*self.vma).vm_pgoff };
+
+        // CAST: `usize` has 64 bits on every architecture with this device. VFIO has no regions at
+        // offsets that do not fit; the core refuses what they wrap to, see `end`.
+        (pgoff as u64).wrapping_mul(PAGE_SIZE as u64)
+    }
+
+    /// The region, see [`uapi::region`].
+    pub fn region(&self) -> u32 {
+        uapi::split(self.start()).0
+    }
+
+    /// Offset in the region in bytes, a multiple of the page size.
+    pub fn offset(&self) -> u64 {
+        uapi::split(self.start()).1
+    }
+
+    /// Length in bytes, a multiple of the page size.
+    #[allow(clippy::len_without_is_empty, reason = "not a container")]
+    pub fn len(&self) -> u64 {
+        // SAFETY: By the type invariant; the limits are in a union with what is left of a freed
+        // structure, which this is not.
+        let (start, end) = unsafe {
+            let limits = &(*self.vma).__bindgen_anon_1.__bindgen_anon_1;
+            (limits.vm_start, limits.vm_end)
+        };
+
+        // CAST: As above.
+        end.saturating_sub(start) as u64
+    }
+
+    /// End in the region in bytes; `None` when it is not in this region any more.
+    pub fn end(&self) -> Option<u64> {
+        self.offset()
+            .checked_add(self.len())
+            .filter(|end| *end <= uapi::OFFSET_MASK + 1)
+    }
+
+    /// Has the core map a BAR. It checks that it is one, and its size as the hardware has it.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the range cannot be mapped.
+    pub fn forward(&self) -> Result {
+        // SAFETY: The device is open, and by the type invariant.
+        to_result(unsafe { vfio::vfio_pci_core_mmap(self.dev.vdev(), self.vma) })
+    }
+}
