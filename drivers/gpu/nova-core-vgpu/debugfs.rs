@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! debugfs: what is handed out, in numbers.
+//!
+//! ```text
+//!   /sys/kernel/debug/nova_core_vgpu/
+//!     0000:01:00.0/
+//!       stats           one "name value" per line
+//!       fb              ranges of frame buffer and their owners
+//!       channels        channel IDs per runlist
+//!       gsp             message queue and events
+//!       loginit …       log buffers of GSP
+//!       bar1_selftest   reading it maps, writes, reads back, unmaps
+//! ```
+
+use crate::{
+    fb::manager::FbOwner,
+    gsp::{
+        fw::r570_144::event,
+        logs::Logs, //
+    },
+    vgpu::{
+        Handle,
+        Support, //
+    }, //
+};
+use kernel::{
+    debugfs::{
+        Dir,
+        Scope, //
+    },
+    device::Bound,
+    fmt,
+    pci,
+    prelude::*,
+    sync::Arc, //
+};
+
+mod log;
+mod selftest;
+
+use log::Log;
+
+kernel::sync::global_lock! {
+    // SAFETY: Initialised by `Root::new`, before the driver that uses it is registered.
+    unsafe(uninit) static ROOT: Mutex<Option<Dir>> = None;
+}
+
+/// The directory of the module. Owned by the module, after its driver registration.
+pub(crate) struct Root(());
+
+impl Root {
+    /// Makes the directory.
+    ///
+    /// # Safety
+    ///
+    /// To be called once, when the module is initialised.
+    pub(crate) unsafe fn new() -> Self {
+        // SAFETY: By the contract of this function, the first and only call.
+        unsafe { ROOT.init() };
+        *ROOT.lock() = Some(Dir::new(c"nova_core_vgpu"));
+        Self(())
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        *ROOT.lock() = None;
+    }
+}
+
+/// What the files of a PF show.
+pub(crate) struct Files {
+    handle: Arc<Handle>,
+    logs: [Log; Logs::NAMES.len()],
+}
+
+/// Makes the files of a PF; they go when the returned object is dropped.
+pub(crate) fn files(
+    pdev: &pci::Device<Bound>,
+    handle: Arc<Handle>,
+) -> Result<Pin<KBox<Scope<Files>>>> {
+    let root = ROOT.lock().clone().ok_or(ENODEV)?;
+    let files = Files {
+        logs: Log::all(&handle),
+        handle,
+    };
+    KBox::pin_init(
+        root.scope(files, pdev.as_ref().name(), |files, dir| {
+            dir.read_callback_file(c"stats", files, &stats);
+            dir.read_callback_file(c"fb", files, &fb);
+            dir.read_callback_file(c"channels", files, &channels);
+            dir.read_callback_file(c"gsp", files, &gsp);
+            for log in &files.logs {
+                dir.read_binary_file(log.name(), log);
+            }
+            dir.read_callback_file(c"bar1_selftest", files, &bar1_selftest);
+        }),
+        GFP_KERNEL,
+    )
+}
+
+fn stats(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let handle = &files.handle;
+    let gpu = handle.gpu();
+    match handle.support() {
+        Support::Supported => writeln!(f, "vgpu supported")?,
+        Support::NotSupported(reason) => writeln!(f, "vgpu not supported: {reason}")?,
+    }
+    gpu.with_fb(|fb| {
+        let quarantined: u64 = fb
+            .live()
+            .iter()
+            .filter(|s| s.owner == FbOwner::Quarantine)
+            .map(|s| s.end - s.start)
+            .sum();
+        writeln!(f, "fb_total {}", fb.total())?;
+        writeln!(f, "fb_used {}", fb.total() - fb.free())?;
+        writeln!(f, "fb_free {}", fb.free())?;
+        writeln!(f, "fb_ranges {}", fb.live().len())?;
+        writeln!(f, "fb_quarantined {quarantined}")?;
+        writeln!(f, "fb_unscrubbed {}", fb.scrub().unscrubbed())?;
+        writeln!(f, "scrub {}", fb.scrub().state())
+    })?;
+    gpu.with_channels(|pool| {
+        writeln!(f, "channels_total {}", pool.map_or(0, |p| p.limit()))?;
+        writeln!(
+            f,
+            "channels_available {}",
+            pool.map_or(0, |p| p.available())
+        )?;
+        writeln!(f, "channels_free {}", pool.map_or(0, |p| p.free()))
+    })?;
+    writeln!(f, "clients {}", gpu.clients())?;
+    gpu.with_bar1(|bar1| {
+        writeln!(f, "bar1_mappings {}", bar1.mappings())?;
+        writeln!(f, "bar1_unusable {}", bar1.unusable())
+    })?;
+    writeln!(f, "attached {}", handle.attached())?;
+    writeln!(f, "open_vfs {}", handle.open_vfs())?;
+    writeln!(f, "vfs {}", gpu.num_vfs())
+}
+
+fn fb(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    files.handle.gpu().with_fb(|fb| {
+        for (start, end) in fb.regions() {
+            writeln!(f, "region {start:#013x} {end:#013x}")?;
+        }
+        for span in fb.live() {
+            write!(f, "range  {:#013x} {:#013x} ", span.start, span.end)?;
+            match span.owner {
+                FbOwner::Pf => writeln!(f, "pf")?,
+                FbOwner::GuestFb(gfid) => writeln!(f, "guest gfid {gfid}")?,
+                FbOwner::MgmtHeap(gfid) => writeln!(f, "mgmt-heap gfid {gfid}")?,
+                FbOwner::Quarantine => writeln!(f, "quarantine")?,
+            }
+        }
+        Ok(())
+    })
+}
+
+fn channels(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    files.handle.gpu().with_channels(|pool| {
+        for runlist in pool.map_or(&[][..], |p| p.runlists()) {
+            writeln!(
+                f,
+                "runlist {} channels {} excluded {} used {}",
+                runlist.id(),
+                runlist.channels(),
+                runlist.excluded(),
+                runlist.used()
+            )?;
+        }
+        Ok(())
+    })
+}
+
+fn gsp(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let result = files.handle.gpu().with_core(|core| {
+        let (stats, in_flight) = core.cmdq().stats();
+        let (events, unknown) = core.events().counts();
+        Ok((stats, in_flight, events, unknown))
+    });
+    let Ok((stats, in_flight, events, unknown)) = result else {
+        return writeln!(f, "gone");
+    };
+    writeln!(f, "sent {}", stats.sent)?;
+    writeln!(f, "received {}", stats.received)?;
+    writeln!(f, "corrupt {}", stats.corrupt)?;
+    writeln!(f, "unmatched {}", stats.unmatched)?;
+    writeln!(f, "events_dropped {}", stats.events_dropped)?;
+    writeln!(f, "in_flight {in_flight}")?;
+    for (index, count) in events.iter().enumerate() {
+        let name = event::name(index).unwrap_or("?");
+        writeln!(
+            f,
+            "event {} {} unclaimed {}",
+            name, count.seen, count.unclaimed
+        )?;
+    }
+    writeln!(f, "event unknown {unknown}")
+}
+
+fn bar1_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match selftest::bar1(files.handle.gpu()) {
+        Ok(()) => writeln!(f, "ok"),
+        Err(failure) => writeln!(f, "failed: {} ({:?})", failure.step, failure.error),
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Framebuffer memory (FB, the GPU's own memory).
+//!
+//! ```text
+//!  carveout      what the GPU says of FB, and GSP's part of it at the top (layout)
+//!  sysmem_flush  the page that a flush of writes to system memory goes to
+//!  manager       everything below the carve-out: ranges, handed out and given back
+//! ```
+
+mod carveout;
+pub(crate) mod layout;
+pub(crate) mod manager;
+pub(crate) mod ranges;
+pub(crate) mod scrub;
+mod sysmem_flush;
+
+pub(crate) use carveout::{
+    layout,
+    wpr2, //
+};
+pub(crate) use sysmem_flush::SysmemFlush;

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One GPU, from the chip check to a running GSP.
+//!
+//! ```text
+//!  Spec::read ─▶ DMA mask ─▶ GFW boot done ─▶ sysmem flush page ─▶ vGPU mode ─▶ Gsp ─▶ static info
+//!  drop: Gsp (stops it) ─▶ sysmem flush page
+//! ```
+
+pub(crate) mod gate;
+pub(crate) mod poller;
+pub(crate) mod spec;
+pub(crate) mod vgpu_mode;
+
+use kernel::{
+    device,
+    dma::{
+        Device as _,
+        DmaMask, //
+    },
+    pci,
+    prelude::*, //
+};
+
+use kernel_ext::pci::DeviceExt as _;
+
+use crate::{
+    driver::Bar0,
+    fb::SysmemFlush,
+    gsp::{
+        cmdq::Cmdq,
+        events::Router,
+        fw::r570_144::{
+            static_info::StaticInfo,
+            VERSION_CSTR, //
+        },
+        Gsp,
+        Params, //
+    },
+};
+
+pub(crate) use spec::Spec;
+pub(crate) use vgpu_mode::VgpuMode;
+
+/// Bits of a DMA address that the GPU can drive.
+const DMA_BITS: u32 = 47;
+
+/// A GPU whose GSP runs.
+#[pin_data]
+pub(crate) struct Gpu<'gpu> {
+    #[pin]
+    gsp: Gsp<'gpu>,
+    /// After `gsp`: stopping GSP resets falcons, which need the page.
+    _sysmem_flush: SysmemFlush<'gpu>,
+    pdev: &'gpu pci::Device<device::Bound>,
+    bar: Bar0<'gpu>,
+    spec: Spec,
+    vgpu_mode: VgpuMode,
+    static_info: StaticInfo,
+}
+
+impl<'gpu> Gpu<'gpu> {
+    /// Brings the GPU up.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` for a chip that is not Ada, and those of [`Gsp::new`]; reported.
+    pub(crate) fn new<'a>(
+        pdev: &'gpu pci::Device<device::Core<'a>>,
+        bar: Bar0<'gpu>,
+    ) -> impl PinInit<Self, Error> + use<'gpu, 'a> {
+        pin_init::pin_init_scope(move || {
+            let dev = pdev.as_ref();
+            let spec = Spec::read(dev, bar)?;
+            dev_info!(
+                dev,
+                "NVIDIA {} revision {:x}.{:x}\n",
+                spec.chipset.name(),
+                spec.revision.0,
+                spec.revision.1
+            );
+
+            // The radix-3 page table is made of pages, however many of them a segment has.
+            //
+            // SAFETY: The device is being probed, so nobody allocates or maps DMA memory for it yet.
+            unsafe {
+                pdev.dma_set_mask_and_coherent(DmaMask::new::<DMA_BITS>())?;
+                pdev.dma_set_max_seg_size(u32::MAX);
+            }
+            spec::wait_gfw_boot(dev, bar)?;
+
+            let sriov = pdev.sriov().ok();
+            let mode = VgpuMode::before_boot(pdev, sriov.as_ref());
+            let params = Params { vgpu: mode.is_on() };
+
+            Ok(try_pin_init!(Self {
+                _sysmem_flush: SysmemFlush::new(dev, bar)?,
+                gsp <- Gsp::new(pdev, bar, params),
+                pdev,
+                bar,
+                spec,
+                static_info: gsp.as_ref().get_ref().static_info()?,
+                vgpu_mode: mode.after_boot(static_info),
+                _: {
+                    dev_info!(
+                        dev,
+                        "GSP 570.144 runs on {}, {} MiB of FB, {} MiB for GSP\n",
+                        static_info.gpu_name(),
+                        gsp.layout().fb_size >> 20,
+                        gsp.layout().reserved() >> 20
+                    );
+                },
+            }))
+        })
+    }
+
+    /// The PF.
+    pub(crate) fn pdev(&self) -> &'gpu pci::Device<device::Bound> {
+        self.pdev
+    }
+
+    /// Registers.
+    pub(crate) fn bar(&self) -> Bar0<'gpu> {
+        self.bar
+    }
+
+    /// Chip and revision.
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// vGPU or not.
+    pub(crate) fn vgpu_mode(&self) -> &VgpuMode {
+        &self.vgpu_mode
+    }
+
+    /// Facts from GSP.
+    pub(crate) fn static_info(&self) -> &StaticInfo {
+        &self.static_info
+    }
+
+    /// GSP.
+    pub(crate) fn gsp(&self) -> &Gsp<'gpu> {
+        &self.gsp
+    }
+
+    /// The queues.
+    pub(crate) fn cmdq(&self) -> &Cmdq<'gpu> {
+        self.gsp.cmdq()
+    }
+
+    /// Where events go.
+    pub(crate) fn events(&self) -> &Router {
+        self.cmdq().router()
+    }
+
+    /// Version of GSP-RM.
+    pub(crate) fn firmware_version(&self) -> &'static CStr {
+        VERSION_CSTR
+    }
+}

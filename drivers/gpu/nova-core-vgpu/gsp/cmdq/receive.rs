@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The receiving side: takes elements out of the status queue and decides what they are.
+//!
+//! ```text
+//!  framing wrong                ─▶ the next element cannot be found: queues lost
+//!  checksum or sequence wrong   ─▶ dropped, counted, reported; its request fails with EIO
+//!  continuation                 ─▶ appended to the reply that is not complete
+//!  event                        ─▶ event queue
+//!  reply                        ─▶ its waiter, else counted and reported
+//! ```
+
+use kernel::{
+    prelude::*,
+    time::delay::fsleep, //
+};
+
+use crate::gsp::fw::r570_144::{
+    event, function,
+    rpc::{
+        HEADERS_SIZE,
+        MAX_SLOTS, //
+    },
+};
+
+use super::{
+    element,
+    waiters::{
+        Matched,
+        Waiters, //
+    },
+    Cmdq,
+    OwnedEvent,
+    Rpc,
+    Stats,
+    POLL_MIN, //
+};
+
+/// A checksum may be seen before all of the element; look again this often.
+const CHECKSUM_RETRIES: u32 = 3;
+/// Events kept until somebody routes them; more are dropped and counted.
+const MAX_EVENTS: usize = 128;
+
+/// State of the receiving side.
+pub(super) struct Rx {
+    element_sequence: u32,
+    pub(super) waiters: Waiters,
+    pub(super) events: KVec<OwnedEvent>,
+    pub(super) stats: Stats,
+}
+
+impl Rx {
+    pub(super) fn new() -> Self {
+        Self {
+            element_sequence: 0,
+            waiters: Waiters::new(),
+            events: KVec::new(),
+            stats: Stats::default(),
+        }
+    }
+}
+
+impl Cmdq<'_> {
+    /// Takes every complete element out of the status queue.
+    pub(super) fn drain(&self) {
+        let mut rx = self.rx.lock();
+
+        while self.check_alive().is_ok() {
+            match self.next_element(&mut rx) {
+                Ok(true) => (),
+                Ok(false) => break,
+                Err(what) => {
+                    rx.stats.corrupt += 1;
+                    self.lost(what);
+                }
+            }
+        }
+        if let Err(e) = self.check_alive() {
+            rx.waiters.fail_all(e);
+        }
+    }
+
+    /// Takes one element. `false`: there is none. `Err` names what makes the queue unusable.
+    fn next_element(&self, rx: &mut Rx) -> Result<bool, &'static str> {
+        let used = self
+            .ring
+            .used()
+            .map_err(|_| "write index of the status queue")?;
+        if used == 0 {
+            return Ok(false);
+        }
+
+        let mut first = [0; HEADERS_SIZE];
+        self.ring.pull(&mut first).map_err(|_| "status queue")?;
+        let frame = element::peek(&first, used.min(MAX_SLOTS)).map_err(|e| e.0)?;
+
+        let mut bytes =
+            KVVec::<u8>::zeroed(frame.len(), GFP_KERNEL).map_err(|_| "memory allocation")?;
+        let good = self.pull_checked(&mut bytes)?;
+        // The header may have changed between the two copies; only the checked one counts.
+        let frame = element::peek(&bytes, used.min(MAX_SLOTS))
+            .ok()
+            .filter(|again| again.len() == frame.len())
+            .ok_or("element that changes while it is read")?;
+
+        self.ring
+            .release(element::slots(frame.payload))
+            .map_err(|_| "status queue")?;
+
+        let expected = rx.element_sequence;
+        rx.element_sequence = if good {
+            frame.element_sequence.wrapping_add(1)
+        } else {
+            expected.wrapping_add(1)
+        };
+        if !good || frame.element_sequence != expected {
+            self.reject(rx, &frame, good, expected);
+            return Ok(true);
+        }
+
+        rx.stats.received += 1;
+        self.accept(rx, &frame, bytes);
+        Ok(true)
+    }
+
+    /// Copies an element out until its checksum is right; `false` when it never is.
+    fn pull_checked(&self, bytes: &mut [u8]) -> Result<bool, &'static str> {
+        for attempt in 0..=CHECKSUM_RETRIES {
+            if attempt > 0 {
+                fsleep(POLL_MIN);
+            }
+            self.ring.pull(bytes).map_err(|_| "status queue")?;
+            if element::verify(bytes) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Deals with an element whose checksum or sequence number is wrong. An error when a request
+    /// fails because of it, else a warning: what needed the message will report that it is missing.
+    fn reject(&self, rx: &mut Rx, frame: &element::Frame, good: bool, expected: u32) {
+        rx.stats.corrupt += 1;
+
+        let fault = if good {
+            "wrong sequence number"
+        } else {
+            "wrong checksum"
+        };
+        if rx.waiters.fail(frame.function, frame.sequence, EIO) == Matched::Reply {
+            dev_err!(
+                self.dev,
+                "GSP: {} in the reply to function {} (element {}); if it stays so, reload the driver\n",
+                fault,
+                frame.function,
+                expected
+            );
+        } else {
+            dev_warn!(
+                self.dev,
+                "GSP: {} in message {:#x} (element {}), dropped\n",
+                fault,
+                frame.function,
+                expected
+            );
+        }
+    }
+
+    /// Hands a good element to who wants it.
+    fn accept(&self, rx: &mut Rx, frame: &element::Frame, mut bytes: KVVec<u8>) {
+        if frame.function == function::CONTINUATION_RECORD {
+            let part = bytes.get(HEADERS_SIZE..).unwrap_or(&[]);
+            if rx.waiters.continuation(frame.is_full(), part) == Matched::Nobody {
+                rx.stats.unmatched += 1;
+            }
+            return;
+        }
+
+        bytes.copy_within(HEADERS_SIZE.., 0);
+        bytes.truncate(frame.payload);
+
+        if frame.function >= event::FIRST {
+            if rx.events.len() >= MAX_EVENTS {
+                rx.stats.events_dropped += 1;
+                return;
+            }
+            let event = OwnedEvent {
+                function: frame.function,
+                result: frame.result,
+                payload: bytes,
+            };
+            if rx.events.push(event, GFP_KERNEL).is_err() {
+                rx.stats.events_dropped += 1;
+            }
+            return;
+        }
+
+        let rpc = Rpc {
+            result: frame.result,
+            payload: bytes,
+        };
+        if rx
+            .waiters
+            .reply(frame.function, frame.sequence, frame.is_full(), rpc)
+            == Matched::Nobody
+        {
+            rx.stats.unmatched += 1;
+            dev_warn!(
+                self.dev,
+                "GSP: reply to function {} (request {}) that nobody waits for, ignored\n",
+                frame.function,
+                frame.sequence
+            );
+        }
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Wire formats of GSP-RM 570.144: byte layouts only, no kernel types.
+//!
+//! Every file can be compiled on the build machine, where its tests run.
+
+pub(crate) mod faults;
+pub(crate) mod ids;
+pub(crate) mod libos;
+pub(crate) mod msgq;
+pub(crate) mod registry;
+pub(crate) mod rm;
+pub(crate) mod rm_args;
+pub(crate) mod rpc;
+pub(crate) mod sequencer;
+pub(crate) mod static_info;
+pub(crate) mod system_info;
+pub(crate) mod unload;
+pub(crate) mod wpr_meta;
+
+pub(crate) use ids::{
+    event,
+    function, //
+};
+
+use kernel::prelude::*;
+
+/// Version string of the firmware files.
+pub(crate) const VERSION: &str = "570.144";
+/// The same, for C.
+pub(crate) const VERSION_CSTR: &CStr = c"570.144";

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory manager: page tables, the windows on frame buffer, TLB.
+//!
+//! ```text
+//!   bar1       CPU mappings of frame buffer through BAR1
+//!     walk     tree of tables below a root that GSP-RM owns    (pure)
+//!     pagetable  entries                                       (pure)
+//!   pramin     1 MiB window of BAR0 on frame buffer, for the tables themselves
+//!   tlb        invalidation
+//! ```
+
+pub(crate) mod bar1;
+pub(crate) mod pagetable;
+pub(crate) mod pramin;
+pub(crate) mod tlb;
+pub(crate) mod walk;

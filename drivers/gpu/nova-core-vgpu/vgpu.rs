@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the PF driver offers to the driver of its VFs.
+//!
+//! ```text
+//!   VF driver                          PF driver
+//!     Handle::from_vf(vf) ----------->  one Handle per bound PF
+//!     handle.support()                  can this PF do vGPU, and if not, why
+//!     handle.attach(create) --------->  Attachment: proof that the functions may be used
+//!        .client()   the VF driver's own object, one per PF, made by the first caller
+//!        .gpu()      Gpu: the operations
+//!                      rm_client  control           firmware
+//!                      alloc_fb  alloc_channels     resources, given back on drop
+//!                      map_bar1  ring_doorbell
+//!                      open_vf                      a guest uses a VF
+//! ```
+//!
+//! Lifetime: VFs exist only while the PF is bound; unbinding it removes them first and waits for
+//! their driver. Objects from here may still be dropped later than that. Every operation enters a
+//! gate that unbinding closes, and returns `ENODEV` from then on.
+//!
+//! Locks of this module, none of which is held while firmware is asked, with one exception:
+//!
+//! ```text
+//!   clients   attach, detach. Held while the first attach creates the client, which may ask
+//!             firmware. Only binding and unbinding of VF drivers wait for it.
+//!   state     counters of open VFs, phase. A few instructions.
+//!   fb, channels, ids, bar1   each its own, innermost. MMIO at most.
+//! ```
+//!
+//! No layout, number or string of a firmware version is visible here.
+
+/// Linux resource index of BAR1, the window of the CPU on frame buffer.
+const BAR1: u32 = 1;
+
+mod bringup;
+mod faults;
+mod handle;
+mod ops;
+mod registration;
+mod resources;
+mod types;
+
+pub use faults::Fault;
+pub use handle::{
+    Attachment,
+    Client,
+    Event,
+    Handle,
+    OpenVf, //
+};
+pub use ops::Gpu;
+pub(crate) use registration::Registration;
+pub use resources::{
+    Bar1Mapping,
+    ChannelRange,
+    FbRange,
+    RmClient, //
+};
+pub use types::{
+    plugin_vector,
+    EngineBitmap,
+    FbOwner,
+    FbRequest,
+    Info,
+    RmError,
+    Support, //
+};

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From a booted GPU to the operations of the handle.
+//!
+//! ```text
+//!   static info --> frame buffer manager --> pages for BAR1's tables --> Bar1
+//!
+//!   vGPU mode on? --> client --> questions to GSP-RM --> channel pool, engines, segment size, ...
+//!        |                            |
+//!        no: reason                   one fails: reason, the PF stays up without vGPU
+//! ```
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::Arc, //
+};
+
+use super::{
+    Gpu,
+    Info,
+    RmError,
+    Support,
+    BAR1, //
+};
+use crate::{
+    fb::manager::{
+        FbOwner,
+        FbRequest,
+        Manager, //
+    },
+    fifo::{
+        self,
+        engines::EngineBitmap,
+        ChannelPool, //
+    },
+    gpu::{
+        self,
+        gate::Gate,
+        vgpu_mode::VgpuMode, //
+    },
+    gsp::rm::{
+        queries,
+        ClientIds,
+        ClientObjects,
+        Target, //
+    },
+    mm::{
+        bar1::{
+            Bar1,
+            TABLE_BYTES, //
+        },
+        pagetable::PAGE_SIZE, //
+    },
+};
+
+/// Firmware tasks that GSP-RM can run for VFs (`MAX_PARTITIONS_WITH_GFID`, OGKM 570.144
+/// `nv_sriov_defines.h`); the heap of the firmware is sized for as many.
+const MAX_VFS: u16 = 32;
+
+/// What GSP-RM answers to the questions about vGPU.
+struct Facts {
+    vmmu_segment_size: u64,
+    ecc_enabled: bool,
+    engines: EngineBitmap,
+    pool: ChannelPool,
+}
+
+/// Makes the operations of `core`. The gate is still closed.
+pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
+    let pdev = core.pdev();
+    let info = core.static_info();
+
+    let mut fb = Manager::new(info.fb_regions().iter().map(|r| r.start..r.end))?;
+    let tables = fb.reserve(
+        pdev.as_ref(),
+        &FbRequest {
+            size: TABLE_BYTES,
+            align: PAGE_SIZE,
+            fixed: None,
+            top_down: true,
+            owner: FbOwner::Pf,
+        },
+    )?;
+    let bar1 = Bar1::new(pdev.resource_len(BAR1)?, info.bar1_pde_base, tables)?;
+
+    let mut ids = ClientIds::new();
+    let (facts, support, total_vfs) = match check(core, &mut ids) {
+        Ok((facts, total_vfs)) => (Some(facts), Support::Supported, total_vfs),
+        Err(reason) => {
+            dev_info!(pdev, "vGPU is not available: {}\n", reason);
+            (None, Support::NotSupported(reason), 0)
+        }
+    };
+    let info = Info {
+        device_id: pdev.device_id(),
+        chip: core.spec().chipset.name(),
+        firmware_version: core.firmware_version(),
+        fb_total: fb.total(),
+        vmmu_segment_size: facts.as_ref().map_or(0, |f| f.vmmu_segment_size),
+        ecc_enabled: facts.as_ref().is_some_and(|f| f.ecc_enabled),
+        channel_count: facts.as_ref().map_or(0, |f| f.pool.available()),
+        engines: facts
+            .as_ref()
+            .map_or(EngineBitmap::default(), |f| f.engines),
+        total_vfs,
+    };
+    if facts.is_some() {
+        dev_info!(
+            pdev,
+            "vGPU: {} VFs, {} MiB FB in segments of {} MiB, {} channels, {} engines, ECC {}\n",
+            info.total_vfs,
+            info.fb_total >> 20,
+            info.vmmu_segment_size >> 20,
+            info.channel_count,
+            info.engines.iter().count(),
+            if info.ecc_enabled { "on" } else { "off" }
+        );
+    }
+    let gpu = Arc::pin_init(
+        try_pin_init!(Gpu {
+            pdev: pdev.into(),
+            gate <- Gate::new(),
+            info,
+            fb <- new_mutex!(fb),
+            channels <- new_mutex!(facts.map(|f| f.pool)),
+            ids <- new_mutex!(ids),
+            bar1 <- new_mutex!(bar1),
+        }),
+        GFP_KERNEL,
+    )?;
+    Ok((gpu, support))
+}
+
+/// The conditions for vGPU: the GPU was booted for it, the firmware is the expected version, and
+/// GSP-RM answers. Returns the facts and how many VFs there can be.
+fn check(core: &gpu::Gpu<'_>, ids: &mut ClientIds) -> Result<(Facts, u16), &'static str> {
+    let sriov = match core.vgpu_mode() {
+        VgpuMode::On(sriov) => sriov,
+        VgpuMode::Off(reason) => return Err(reason),
+    };
+    let info = core.static_info();
+    // Zero: firmware does not say.
+    let by_gfid = match u16::try_from(info.sriov_max_gfid) {
+        Ok(0) | Err(_) => MAX_VFS,
+        Ok(max) => max,
+    };
+    let total_vfs = sriov.total_vfs.min(by_gfid).min(MAX_VFS);
+
+    let dev = core.pdev().as_ref();
+    let failed = |Failed(step, e): Failed| {
+        dev_err!(dev, "vGPU: {}: {}\n", step, e);
+        "GSP-RM does not answer questions about vGPU"
+    };
+    let id = ids.take().ok_or("no RM client id is free")?;
+    let client = ClientObjects::alloc(core.cmdq(), id).map_err(|(e, reusable)| {
+        if reusable {
+            ids.put(id);
+        } else {
+            ids.lose(id);
+        }
+        failed(Failed("RM client", e))
+    })?;
+    let facts = questions(core, client.subdevice());
+    match client.free(core.cmdq()) {
+        Ok(()) => ids.put(id),
+        Err(e) => {
+            ids.lose(id);
+            dev_err!(dev, "cannot free RM client {:#x}: {}\n", client.handle(), e);
+        }
+    }
+    match facts.map_err(failed)? {
+        Some(facts) => Ok((facts, total_vfs)),
+        None => Err("the running GSP firmware is not the version that this driver knows"),
+    }
+}
+
+/// The question that failed, and why.
+struct Failed(&'static str, RmError);
+
+trait Question<T> {
+    fn question(self, name: &'static str) -> Result<T, Failed>;
+}
+
+impl<T> Question<T> for Result<T, RmError> {
+    fn question(self, name: &'static str) -> Result<T, Failed> {
+        self.map_err(|e| Failed(name, e))
+    }
+}
+
+/// Asks; `None` if the firmware is another version.
+fn questions(core: &gpu::Gpu<'_>, subdevice: Target) -> Result<Option<Facts>, Failed> {
+    let cmdq = core.cmdq();
+    let info = core.static_info();
+    let expected = core.firmware_version();
+    if !queries::firmware_version_is(cmdq, subdevice, expected).question("firmware version")? {
+        return Ok(None);
+    }
+    let engines = queries::engines(cmdq, subdevice).question("device-info table")?;
+    if engines.unknown != 0 {
+        dev_info!(core.pdev(), "{} engines are not known\n", engines.unknown);
+    }
+    // Sizes of runlists are told only to GSP-RM's own subdevice.
+    let internal = Target {
+        client: info.h_client,
+        object: info.h_subdevice,
+    };
+    let segment_size = queries::vmmu_segment_size(cmdq, subdevice);
+    Ok(Some(Facts {
+        vmmu_segment_size: segment_size.question("VMMU segment size")?,
+        ecc_enabled: queries::ecc_enabled(cmdq, subdevice).question("ECC state")?,
+        pool: fifo::channel_pool(cmdq, internal, &engines).question("channel IDs of runlists")?,
+        engines: engines.bitmap,
+    }))
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations of a GPU that a VF driver may ask for.
+//!
+//! ```text
+//!   Gpu (refcounted, may outlive the binding)
+//!     info                           facts, never change
+//!     fb, channels, ids, bar1        accounting: works as long as anybody holds the Gpu
+//!     gate  --enter--> gpu::Gpu      hardware and firmware: ENODEV once the PF is unbound
+//! ```
+
+use core::ops::Range;
+
+use kernel::{
+    device,
+    firmware::Firmware,
+    io::Io,
+    pci,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc,
+        Mutex, //
+    }, //
+};
+use kernel_ext::pci::DeviceExt;
+
+use super::{
+    ChannelRange,
+    FbRange,
+    FbRequest,
+    Info,
+    RmClient,
+    RmError, //
+};
+use crate::{
+    fb::manager::Manager,
+    fifo::{
+        self,
+        ChannelPool, //
+    },
+    gpu::{
+        self,
+        gate::{
+            Gate,
+            GateGuard, //
+        }, //
+    },
+    gsp::rm::{
+        ClientId,
+        ClientIds, //
+    },
+    mm::{
+        bar1::Bar1,
+        pramin::Pramin, //
+    },
+    regs::vf::NV_VF_PRIV_DOORBELL, //
+};
+
+/// A GPU, as far as a VF driver is concerned.
+#[pin_data]
+pub struct Gpu {
+    pub(super) pdev: ARef<pci::Device>,
+    #[pin]
+    pub(super) gate: Gate,
+    pub(super) info: Info,
+    #[pin]
+    pub(super) fb: Mutex<Manager>,
+    /// `None` without vGPU support.
+    #[pin]
+    pub(super) channels: Mutex<Option<ChannelPool>>,
+    #[pin]
+    pub(super) ids: Mutex<ClientIds>,
+    #[pin]
+    pub(super) bar1: Mutex<Bar1>,
+}
+
+impl Gpu {
+    /// Facts about the GPU.
+    #[inline(never)]
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// The PF, for log lines.
+    #[inline(never)]
+    pub fn dev(&self) -> &device::Device {
+        (*self.pdev).as_ref()
+    }
+
+    /// Bytes of frame buffer that are not handed out; not necessarily in one piece.
+    #[inline(never)]
+    pub fn fb_free(&self) -> u64 {
+        self.fb.lock().free()
+    }
+
+    /// Channel IDs that are not handed out.
+    #[inline(never)]
+    pub fn channels_free(&self) -> u32 {
+        self.channels.lock().as_ref().map_or(0, |pool| pool.free())
+    }
+
+    /// Loads a firmware file on behalf of the PF.
+    ///
+    /// # Errors
+    ///
+    /// Those of the firmware loader (`ENOENT` when there is no such file), `ENODEV`.
+    #[inline(never)]
+    pub fn load_firmware(&self, name: &CStr) -> Result<Firmware> {
+        let gpu = self.enter()?;
+        Firmware::request(name, gpu.pdev().as_ref())
+    }
+
+    /// Allocates a client with a device and a subdevice below it. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// What firmware says, `EBUSY` when there are too many clients, `ENODEV`.
+    #[inline(never)]
+    pub fn rm_client(self: &Arc<Self>) -> Result<RmClient, RmError> {
+        RmClient::new(self)
+    }
+
+    /// Reserves `count` channel IDs, the same ones on every runlist.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if `count` is no power of two or more than there are at all, `ENOSPC` if no such
+    /// range is free, `EOPNOTSUPP` without vGPU support, `ENODEV`.
+    #[inline(never)]
+    pub fn alloc_channels(self: &Arc<Self>, count: u32) -> Result<ChannelRange> {
+        let _core = self.enter()?;
+        let mut channels = self.channels.lock();
+        let pool = (*channels).as_mut().ok_or(EOPNOTSUPP)?;
+        let ids = pool.reserve(count).map_err(fifo::to_errno)?;
+        drop(channels);
+        Ok(ChannelRange::new(self.clone(), ids))
+    }
+
+    /// Reserves frame buffer.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a bad size, alignment or address, `EBUSY` if a fixed range is taken, `ENOSPC`
+    /// if nothing is large enough, `ENODEV`.
+    #[inline(never)]
+    pub fn alloc_fb(self: &Arc<Self>, req: &FbRequest) -> Result<FbRange> {
+        let _core = self.enter()?;
+        let range = self.fb.lock().reserve(self.dev(), req)?;
+        FbRange::new(self.clone(), range)
+    }
+
+    /// Rings the PRIV doorbell; see [`plugin_vector`](super::plugin_vector). The write has reached
+    /// the GPU on return.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`.
+    #[inline(never)]
+    pub fn ring_doorbell(&self, vector: u32) -> Result {
+        let gpu = self.enter()?;
+        let bar = gpu.bar();
+        bar.write_reg(NV_VF_PRIV_DOORBELL::zeroed().with_vector(vector));
+        // The register only takes writes; reading it pushes the posted write.
+        let _ = bar.read(NV_VF_PRIV_DOORBELL);
+        Ok(())
+    }
+
+    /// Lets `f` use the GPU itself.
+    pub(crate) fn with_core<R>(&self, f: impl FnOnce(&gpu::Gpu<'_>) -> Result<R>) -> Result<R> {
+        f(&*self.enter()?)
+    }
+
+    /// Lets `f` look at the frame buffer manager.
+    pub(crate) fn with_fb<R>(&self, f: impl FnOnce(&Manager) -> R) -> R {
+        f(&self.fb.lock())
+    }
+
+    /// Lets `f` look at the channel pool; there is none without vGPU support.
+    pub(crate) fn with_channels<R>(&self, f: impl FnOnce(Option<&ChannelPool>) -> R) -> R {
+        f(self.channels.lock().as_ref())
+    }
+
+    /// Lets `f` look at BAR1.
+    pub(crate) fn with_bar1<R>(&self, f: impl FnOnce(&Bar1) -> R) -> R {
+        f(&self.bar1.lock())
+    }
+
+    /// Number of RM clients.
+    pub(crate) fn clients(&self) -> u32 {
+        self.ids.lock().in_use()
+    }
+
+    /// Number of VFs that are enabled; none once the PF is unbound.
+    pub(crate) fn num_vfs(&self) -> u16 {
+        self.enter().map_or(0, |gpu| gpu.pdev().num_vfs())
+    }
+
+    /// Reads a dword of frame buffer without BAR1.
+    pub(crate) fn peek(&self, address: u64) -> Result<u32> {
+        let gpu = self.enter()?;
+        // The lock of BAR1 is the lock of PRAMIN.
+        let _bar1 = self.bar1.lock();
+        Pramin::new(gpu.bar()).read32(address)
+    }
+
+    /// Writes a dword of frame buffer without BAR1.
+    pub(crate) fn poke(&self, address: u64, value: u32) -> Result {
+        let gpu = self.enter()?;
+        let _bar1 = self.bar1.lock();
+        let mut pramin = Pramin::new(gpu.bar());
+        pramin.write32(address, value)?;
+        pramin.flush()
+    }
+
+    /// Access to hardware and firmware for as long as the guard lives.
+    pub(super) fn enter(&self) -> Result<GateGuard<'_>> {
+        self.gate.enter()
+    }
+
+    /// Gives the id of a client back if the client is gone.
+    pub(super) fn settle_id(&self, id: ClientId, gone: bool) {
+        let mut ids = self.ids.lock();
+        if gone {
+            ids.put(id);
+        } else {
+            ids.lose(id);
+        }
+    }
+
+    /// Gives frame buffer back.
+    pub(super) fn release_fb(&self, range: &Range<u64>) {
+        self.fb.lock().release(self.dev(), range);
+    }
+
+    /// Gives channel IDs back.
+    pub(super) fn release_channels(&self, ids: &Range<u32>) {
+        if let Some(pool) = (*self.channels.lock()).as_mut() {
+            if let Err(e) = pool.release(ids) {
+                dev_err!(
+                    self.dev(),
+                    "channel IDs {}..{} are given back but were not reserved: {:?}\n",
+                    ids.start,
+                    ids.end,
+                    e
+                );
+            }
+        }
+    }
+}

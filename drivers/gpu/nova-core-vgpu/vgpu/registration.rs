@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The handle's place in the data of a bound PF.
+//!
+//! ```text
+//!   probe    ... gpu, then Registration: gate open, debugfs there
+//!   unbind   no attach, no open -> event -> VFs removed, their driver waited for
+//!   drop     debugfs gone -> events end -> gate closed, operations in flight waited for
+//!            -> then gpu
+//! ```
+
+use kernel::{
+    debugfs::Scope,
+    device::Core,
+    pci,
+    prelude::*,
+    sync::Arc, //
+};
+use kernel_ext::{
+    io::BarReservation,
+    pci::CoreExt, //
+};
+
+use super::{
+    bringup,
+    faults::Forward,
+    Handle,
+    BAR1, //
+};
+use crate::{
+    debugfs::{
+        self,
+        Files, //
+    },
+    gpu,
+    gsp::events::SubscriptionId, //
+};
+
+/// An open gate; dropping it closes it.
+struct Open(Arc<Handle>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.gpu().gate.close();
+    }
+}
+
+/// A place among the listeners to events of firmware; dropping it gives it up. The gate must be
+/// open.
+struct Listening {
+    handle: Arc<Handle>,
+    id: SubscriptionId,
+}
+
+impl Listening {
+    fn new(core: &gpu::Gpu<'_>, handle: &Arc<Handle>) -> Result<Self> {
+        let forward = Arc::new(Forward(handle.clone()), GFP_KERNEL)?;
+        Ok(Self {
+            handle: handle.clone(),
+            id: core.events().subscribe(forward)?,
+        })
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.handle.gpu().with_core(|core| {
+            core.events().unsubscribe(self.id);
+            Ok(())
+        });
+    }
+}
+
+/// Field of the PF's driver data. To be declared before the field with the GPU, so that it is
+/// dropped first, and initialised after it.
+pub(crate) struct Registration<'bound> {
+    _files: Pin<KBox<Scope<Files>>>,
+    _listening: Listening,
+    open: Open,
+    _bar1: BarReservation<'bound>,
+}
+
+impl<'bound> Registration<'bound> {
+    /// Makes the handle of a GPU that has booted.
+    ///
+    /// # Safety
+    ///
+    /// The returned object must be dropped before `core` is.
+    pub(crate) unsafe fn new(core: &gpu::Gpu<'bound>) -> Result<Self> {
+        let bar1 = BarReservation::new(core.pdev(), BAR1, c"nova_core_vgpu/bar1")?;
+        let (gpu, support) = bringup::operations(core)?;
+        let handle = Handle::new(gpu, support)?;
+        // SAFETY: `Open` closes the gate when it is dropped; by the contract of this function, or
+        // because the rest of it fails, that is before `core` is dropped.
+        unsafe { handle.gpu().gate.open(core) };
+        let open = Open(handle.clone());
+        let listening = Listening::new(core, &handle)?;
+        Ok(Self {
+            _files: debugfs::files(core.pdev(), handle)?,
+            _listening: listening,
+            open,
+            _bar1: bar1,
+        })
+    }
+
+    /// The handle.
+    pub(crate) fn handle(&self) -> &Arc<Handle> {
+        &self.open.0
+    }
+
+    /// Removes all VFs; on return no VF driver uses the handle any more. First thing to be done in
+    /// unbind.
+    pub(crate) fn unbind(&self, pdev: &pci::Device<Core<'_>>) {
+        self.open.0.begin_unbind();
+        pdev.remove_vfs();
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Owners of what the GPU gives: dropping one gives it back.
+//!
+//! ```text
+//!   FbRange       frame buffer           quarantine(): never used again, because firmware
+//!   ChannelRange  channel IDs                          did not confirm that it has let go
+//!   RmClient      client in GSP-RM
+//! ```
+//!
+//! All of them may be dropped after the PF is unbound; then only the accounting is left to do.
+
+use core::ops::Range;
+
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::Delta, //
+};
+
+use super::{
+    Gpu,
+    RmError, //
+};
+use crate::gsp::{
+    cmdq::Cmdq,
+    rm::{
+        self,
+        ClientId,
+        ClientObjects, //
+    }, //
+};
+
+mod bar1;
+pub use bar1::Bar1Mapping;
+
+/// A range of frame buffer and its place in the accounting.
+struct FbReservation {
+    gpu: Arc<Gpu>,
+    range: Range<u64>,
+}
+
+impl Drop for FbReservation {
+    fn drop(&mut self) {
+        self.gpu.release_fb(&self.range);
+    }
+}
+
+/// A range of frame buffer. It is given back when this and all its mappings are dropped.
+pub struct FbRange(Arc<FbReservation>);
+
+impl FbRange {
+    pub(super) fn new(gpu: Arc<Gpu>, range: Range<u64>) -> Result<Self> {
+        // Dropping the reservation gives the range back if there is no memory for it.
+        Ok(Self(Arc::new(FbReservation { gpu, range }, GFP_KERNEL)?))
+    }
+
+    /// First byte, as an address of frame buffer.
+    #[inline(never)]
+    pub fn address(&self) -> u64 {
+        self.0.range.start
+    }
+
+    /// Bytes.
+    #[inline(never)]
+    pub fn size(&self) -> u64 {
+        self.0.range.end - self.0.range.start
+    }
+
+    /// Keeps the range out of use for as long as the PF is bound.
+    #[inline(never)]
+    pub fn quarantine(self) {
+        self.0.gpu.fb.lock().quarantine(&self.0.range);
+    }
+}
+
+/// A range of channel IDs, reserved on every runlist.
+pub struct ChannelRange {
+    gpu: Arc<Gpu>,
+    ids: Range<u32>,
+    release: bool,
+}
+
+impl ChannelRange {
+    pub(super) fn new(gpu: Arc<Gpu>, ids: Range<u32>) -> Self {
+        Self {
+            gpu,
+            ids,
+            release: true,
+        }
+    }
+
+    /// First ID.
+    pub fn base(&self) -> u32 {
+        self.ids.start
+    }
+
+    /// Number of IDs.
+    pub fn count(&self) -> u32 {
+        self.ids.end - self.ids.start
+    }
+
+    /// Keeps the IDs out of use for as long as the PF is bound.
+    #[inline(never)]
+    pub fn quarantine(mut self) {
+        self.release = false;
+    }
+
+    #[inline(never)]
+    fn release(&self) {
+        if self.release {
+            self.gpu.release_channels(&self.ids);
+        }
+    }
+}
+
+impl Drop for ChannelRange {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// A client of GSP-RM with its device and subdevice.
+pub struct RmClient {
+    gpu: Arc<Gpu>,
+    id: ClientId,
+    objects: ClientObjects,
+}
+
+impl RmClient {
+    pub(super) fn new(gpu: &Arc<Gpu>) -> Result<Self, RmError> {
+        let core = gpu.enter()?;
+        Self::retry_lost(gpu, core.cmdq());
+        let id = gpu.ids.lock().take().ok_or(EBUSY)?;
+        let objects = ClientObjects::alloc(core.cmdq(), id).map_err(|(e, gone)| {
+            gpu.settle_id(id, gone);
+            e
+        })?;
+        drop(core);
+        Ok(Self {
+            gpu: gpu.clone(),
+            id,
+            objects,
+        })
+    }
+
+    /// Asks once more for one of the clients that firmware did not let go.
+    fn retry_lost(gpu: &Gpu, cmdq: &Cmdq<'_>) {
+        // A statement of its own: the lock must not be held while firmware is asked.
+        let lost = gpu.ids.lock().next_lost();
+        if let Some(id) = lost {
+            gpu.settle_id(id, ClientObjects::retry_free(cmdq, id));
+        }
+    }
+
+    /// Handle of the client.
+    #[inline(never)]
+    pub fn handle(&self) -> u32 {
+        self.objects.handle()
+    }
+
+    /// Sends a control to the subdevice, with the usual deadline. On success `params` holds the
+    /// parameters of the reply.
+    ///
+    /// # Errors
+    ///
+    /// What firmware says, `ETIMEDOUT`, `ENODEV`.
+    #[inline(never)]
+    pub fn control(&self, cmd: u32, params: &mut [u8]) -> Result<(), RmError> {
+        self.control_timeout(cmd, params, Cmdq::DEFAULT_TIMEOUT)
+    }
+
+    /// Same as [`RmClient::control`], with a deadline of its own.
+    #[inline(never)]
+    pub fn control_timeout(
+        &self,
+        cmd: u32,
+        params: &mut [u8],
+        timeout: Delta,
+    ) -> Result<(), RmError> {
+        let core = self.gpu.enter()?;
+        rm::control(core.cmdq(), self.objects.subdevice(), cmd, params, timeout)
+    }
+
+    #[inline(never)]
+    fn free(&self) {
+        // Without firmware there is no client either.
+        let Ok(core) = self.gpu.enter() else { return };
+        let result = self.objects.free(core.cmdq());
+        self.gpu.settle_id(self.id, result.is_ok());
+        if let Err(e) = result {
+            dev_err!(
+                self.gpu.dev(),
+                "cannot free RM client {:#x}, its handle stays out of use: {}\n",
+                self.objects.handle(),
+                e
+            );
+        }
+    }
+}
+
+impl Drop for RmClient {
+    fn drop(&mut self) {
+        self.free();
+    }
+}

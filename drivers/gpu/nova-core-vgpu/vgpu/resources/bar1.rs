@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A window of the CPU on a range of frame buffer.
+//!
+//! ```text
+//!   FbRange  |-------[ offset .. offset + len ]------|
+//!                            ^
+//!   page tables of BAR1      |       mm::bar1
+//!                            v
+//!   BAR1     |-----[ va .. va + len ]-----------|
+//!                            ^
+//!   ioremap_wc               |       kernel_ext::io::BarWindow
+//!                            v
+//!   Bar1Mapping::read/write
+//! ```
+
+use kernel::{
+    io::Io,
+    prelude::*,
+    sync::{
+        barrier,
+        Arc, //
+    }, //
+};
+use kernel_ext::io::{
+    BarWindow,
+    Caching, //
+};
+
+use super::{
+    FbRange,
+    FbReservation, //
+};
+use crate::{
+    mm::pagetable::PAGE_SIZE,
+    vgpu::{
+        Gpu,
+        BAR1, //
+    }, //
+};
+
+/// The window; unmapped on drop. As long as it lives, the frame buffer it shows is not given back.
+pub struct Bar1Mapping {
+    gpu: Arc<Gpu>,
+    _fb: Arc<FbReservation>,
+    // `None` only while being dropped.
+    window: Option<BarWindow<'static>>,
+    va: u64,
+    phys: u64,
+    len: u64,
+}
+
+impl Gpu {
+    /// Maps `len` bytes of `fb` from `offset` on for the CPU; both are multiples of 4 KiB.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the range is misaligned, empty or not inside `fb`, `ENOSPC` if BAR1 is used up,
+    /// `ENODEV`, `ENOMEM`.
+    #[inline(never)]
+    pub fn map_bar1(self: &Arc<Self>, fb: &FbRange, offset: u64, len: u64) -> Result<Bar1Mapping> {
+        let end = offset.checked_add(len).ok_or(EINVAL)?;
+        if len == 0 || (offset | len) % PAGE_SIZE != 0 || end > fb.size() {
+            return Err(EINVAL);
+        }
+        let phys = fb.address() + offset;
+        let core = self.enter()?;
+        let va = self
+            .bar1
+            .lock()
+            .map(core.bar(), phys, len)
+            .inspect_err(|e| {
+                dev_err!(
+                    self.dev(),
+                    "cannot map FB {:#x}, {:#x} bytes, through BAR1: {:?}\n",
+                    phys,
+                    len,
+                    e
+                );
+            })?;
+        let mut mapping = Bar1Mapping {
+            gpu: self.clone(),
+            _fb: fb.0.clone(),
+            window: None,
+            va,
+            phys,
+            len,
+        };
+        let window = BarWindow::new(
+            core.pdev(),
+            BAR1,
+            va,
+            usize::try_from(len)?,
+            Caching::WriteCombine,
+        )?;
+        // SAFETY: Mappings belong to the driver of a VF, and unbinding the PF removes all VFs and
+        // waits for their driver first. Besides, every access enters the gate, which is closed
+        // after that.
+        mapping.window = Some(unsafe { window.into_static() });
+        drop(core);
+        Ok(mapping)
+    }
+}
+
+impl Bar1Mapping {
+    /// Bytes.
+    #[expect(clippy::len_without_is_empty, reason = "a mapping is never empty")]
+    #[inline(never)]
+    pub fn len(&self) -> usize {
+        // CAST: `usize` has 64 bits on every architecture with this device.
+        self.len as usize
+    }
+
+    /// Reads the dword at `offset`, a multiple of 4.
+    ///
+    /// # Errors
+    ///
+    /// `ERANGE` outside of the mapping, `EINVAL` if misaligned, `ENODEV`.
+    #[inline(never)]
+    pub fn read32(&self, offset: usize) -> Result<u32> {
+        self.check(offset, 4)?;
+        self.with(|window| window.try_read32(offset))
+    }
+
+    /// Writes the dword at `offset`, a multiple of 4.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Bar1Mapping::read32`].
+    #[inline(never)]
+    pub fn write32(&self, offset: usize, value: u32) -> Result {
+        self.check(offset, 4)?;
+        self.with(|window| window.try_write32(value, offset))
+    }
+
+    /// Reads bytes.
+    ///
+    /// # Errors
+    ///
+    /// `ERANGE` outside of the mapping, `ENODEV`.
+    #[inline(never)]
+    pub fn read(&self, offset: usize, buf: &mut [u8]) -> Result {
+        self.check(offset, buf.len())?;
+        self.with(|window| window.copy_out(offset, buf))
+    }
+
+    /// Writes bytes.
+    ///
+    /// # Errors
+    ///
+    /// `ERANGE` outside of the mapping, `ENODEV`.
+    #[inline(never)]
+    pub fn write(&self, offset: usize, buf: &[u8]) -> Result {
+        self.check(offset, buf.len())?;
+        self.with(|window| window.copy_in(offset, buf))
+    }
+
+    /// Writes zeroes to all of it.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`.
+    #[inline(never)]
+    pub fn zero(&self) -> Result {
+        self.with(|window| window.fill(0, 0, self.len()))
+    }
+
+    /// Waits until everything written so far is in frame buffer. To be called before the GPU is
+    /// told about it.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`.
+    #[inline(never)]
+    pub fn flush(&self) -> Result {
+        self.with(|window| {
+            // Empties the write-combining buffers; the read then pushes the posted writes.
+            barrier::mb(barrier::Write);
+            window.try_read32(0).map(|_| ())
+        })
+    }
+
+    fn check(&self, offset: usize, len: usize) -> Result {
+        match offset.checked_add(len) {
+            Some(end) if end <= self.len() => Ok(()),
+            _ => Err(ERANGE),
+        }
+    }
+
+    fn with<R>(&self, access: impl FnOnce(&BarWindow<'static>) -> Result<R>) -> Result<R> {
+        let _core = self.gpu.enter()?;
+        access(self.window.as_ref().ok_or(ENODEV)?)
+    }
+
+    #[inline(never)]
+    fn unmap(&mut self) {
+        // The CPU must not reach addresses that show something else.
+        self.window = None;
+        let Ok(core) = self.gpu.enter() else { return };
+        let result = self
+            .gpu
+            .bar1
+            .lock()
+            .unmap(core.bar(), self.va, self.phys, self.len);
+        if let Err(e) = result {
+            dev_err!(
+                self.gpu.dev(),
+                "cannot unmap BAR1 {:#x}, the addresses stay out of use: {:?}\n",
+                self.va,
+                e
+            );
+        }
+    }
+}
+
+impl Drop for Bar1Mapping {
+    fn drop(&mut self) {
+        self.unmap();
+    }
+}
