@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! RM controls of the vGPU manager, one function each.
+//!
+//! ```text
+//!   add_types   PGPU_ADD_VGPU_TYPE               once per PF
+//!   bootload    BOOTLOAD_GSP_VGPU_PLUGIN_TASK    open
+//!   stop        SHUTDOWN_GSP_VGPU_PLUGIN_TASK, VGPU_PLUGIN_CLEANUP    close
+//! ```
+
+use kernel::{
+    prelude::*,
+    time::Delta, //
+};
+use nova_core_vgpu::vgpu::{
+    RmClient,
+    RmError, //
+};
+
+use crate::types::metadata::CMD_PGPU_ADD_VGPU_TYPE;
+
+pub(crate) mod wire;
+
+use wire::{
+    Bootload,
+    Gfid, //
+};
+
+/// Stopping a task may free many clients of its guest (the host resource manager allows as much,
+/// OGKM 570.144 `kernel_hostvgpudeviceapi.c`).
+const STOP_TIMEOUT: Delta = Delta::from_secs(30);
+/// After a stop without an answer.
+const RETRY_TIMEOUT: Delta = Delta::from_secs(5);
+
+/// Makes the types of a metadata blob known to the GSP.
+pub(crate) fn add_types(client: &RmClient, payload: &mut [u8]) -> Result<(), RmError> {
+    client.control(CMD_PGPU_ADD_VGPU_TYPE, payload)
+}
+
+/// Starts the plugin task that `params` describe.
+pub(crate) fn bootload(client: &RmClient, params: &mut Bootload) -> Result<(), RmError> {
+    client.control(
+        wire::CMD_BOOTLOAD_GSP_VGPU_PLUGIN_TASK,
+        params.as_mut_bytes(),
+    )
+}
+
+/// Answers to the two controls that end a plugin task.
+pub(crate) struct Stopped {
+    /// SHUTDOWN: the task has ended.
+    pub(crate) shutdown: Result<(), RmError>,
+    /// CLEANUP: the GSP does not use memory and channels of the vGPU any more. Sent in any case.
+    pub(crate) cleanup: Result<(), RmError>,
+}
+
+/// Ends the plugin task of `gfid` and makes the GSP forget its vGPU.
+pub(crate) fn stop(client: &RmClient, gfid: u32) -> Stopped {
+    let send = |cmd, timeout| client.control_timeout(cmd, Gfid { gfid }.as_mut_bytes(), timeout);
+
+    let shutdown = send(wire::CMD_SHUTDOWN_GSP_VGPU_PLUGIN_TASK, STOP_TIMEOUT);
+    let timeout = match &shutdown {
+        // A GSP that was silent all that time gets a short second chance.
+        Err(e) if e.status().is_none() => RETRY_TIMEOUT,
+        _ => STOP_TIMEOUT,
+    };
+    let cleanup = match send(wire::CMD_VGPU_PLUGIN_CLEANUP, timeout) {
+        // It knows of no such vGPU: the answer to an earlier CLEANUP was lost, or the one to a
+        // BOOTLOAD that it refused.
+        Err(e) if e.status() == Some(wire::ERR_OBJECT_NOT_FOUND) => Ok(()),
+        result => result,
+    };
+    Stopped { shutdown, cleanup }
+}

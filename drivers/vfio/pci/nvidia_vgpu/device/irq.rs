@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Interrupts and the other ioctls.
+//!
+//! ```text
+//!   GET_IRQ_INFO, SET_IRQS    the core: the guest's MSI-X vectors are the VF's own
+//!   IOEVENTFD                 refused
+//!   DEVICE_RESET              the core; an error if the vGPU did not survive it
+//!   everything else           the core
+//! ```
+//!
+//! The core would check the target of an ioeventfd against the physical size of a BAR, which can be
+//! larger than what the guest may reach.
+
+use kernel::prelude::*;
+use vfio::{
+    pci::Device,
+    uapi, //
+};
+
+use crate::driver::Vf;
+
+/// An ioctl of the device file.
+///
+/// # Errors
+///
+/// `ENOTTY` for an ioeventfd, `EIO` for a reset that the plugin did not take part in; those of the
+/// core.
+pub(crate) fn ioctl(dev: &Device<Vf>, cmd: u32, arg: usize) -> Result<isize> {
+    match cmd {
+        uapi::VFIO_DEVICE_IOEVENTFD => Err(ENOTTY),
+        uapi::VFIO_DEVICE_RESET => {
+            let done = dev.core_ioctl(cmd, arg)?;
+            // The core calls `reset::done` in between, which cannot report an error.
+            match dev.state.lock().running() {
+                Some(_) => Ok(done),
+                None => Err(EIO),
+            }
+        }
+        _ => dev.core_ioctl(cmd, arg),
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Resets of the VF, whoever asked for them.
+//!
+//! ```text
+//!   VFIO_DEVICE_RESET   guest's FLR   sysfs reset        first open      last close
+//!            '--------------+-------------'                   |              |
+//!                     reset_done                          reset_done        (no callback)
+//!                           |                                 |
+//!                  message RESET, then BME again        no vGPU yet: nothing
+//! ```
+//!
+//! Called with the VF's device lock held, and for the first two with the core's memory lock held
+//! for writing, so that the guest's BAR accesses wait for the plugin.
+
+use kernel::prelude::*;
+use kernel_ext::pci::DeviceExt;
+use vfio::pci::Device;
+
+use crate::{
+    driver::{
+        State,
+        Vf, //
+    },
+    instance::status::Step,
+    plugin::PluginError, //
+};
+
+/// The VF has been reset.
+pub(crate) fn done(dev: &Device<Vf>) {
+    let mut state = dev.state.lock();
+    let Some(instance) = state.running() else {
+        return;
+    };
+    let bus_master = dev.pdev().has_master().unwrap_or(false);
+    let told = instance.reset().and_then(|()| {
+        if bus_master {
+            instance.update_bme(true)?;
+        }
+        Ok::<(), PluginError>(())
+    });
+    if let Err(e) = told {
+        dev_err!(
+            dev,
+            "the vGPU did not survive a reset: {}; close and open it again\n",
+            e
+        );
+        fail(dev, &mut state);
+    }
+}
+
+/// After a failed message: a plugin that does not answer is not asked again.
+pub(crate) fn fail_if_unusable(dev: &Device<Vf>, state: &mut State) {
+    if state.running().is_some_and(|i| !i.is_usable()) {
+        fail(dev, state);
+    }
+}
+
+fn fail(dev: &Device<Vf>, state: &mut State) {
+    // From Running this step is always possible.
+    if state.step(Step::Fail).is_ok() {
+        dev.signal_error();
+    }
+}

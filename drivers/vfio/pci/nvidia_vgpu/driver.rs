@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Binding to a VF, and the VFIO hooks of its device.
+//!
+//! ```text
+//!   probe    VF of a PF of nova_core_vgpu? -> attach (first VF: manager, types)
+//!   sysfs    choose a type
+//!   open     vGPU made   -> config space, BAR1 of its type
+//!   close    vGPU undone
+//!   remove   type given back, detach
+//! ```
+//!
+//! Locks of a VF: `state` is held while firmware works on this VF and nests outside the manager's;
+//! `view` is innermost and held for a few instructions. Neither is held while user memory is
+//! touched or the VFIO core is called, because a reset from there comes back here.
+
+use kernel::{
+    device::{
+        Bound,
+        Core, //
+    },
+    new_mutex,
+    pci,
+    prelude::*,
+    sync::Mutex, //
+};
+use kernel_ext::{
+    pci::DeviceExt,
+    sysfs, //
+};
+use nova_core_vgpu::vgpu::{
+    Attachment,
+    Handle,
+    OpenVf,
+    Support, //
+};
+use vfio::pci::{
+    Device,
+    DeviceId,
+    Enabled,
+    IdTable,
+    Mapping,
+    Read,
+    RegionInfo,
+    Write, //
+};
+
+use crate::{
+    device::{
+        self,
+        View, //
+    },
+    instance::{
+        status::{
+            Status,
+            Step, //
+        },
+        Identity,
+        Instance, //
+    },
+    manager::Manager,
+    types::VgpuType, //
+};
+
+/// `PCI_VENDOR_ID_NVIDIA`.
+const NVIDIA: u16 = 0x10de;
+
+// Ada boards with vGPU (OGKM 570.144 `g_nv_name_released.h`); their VFs have the PF's device id.
+vfio::vfio_pci_device_table!(
+    TABLE,
+    (),
+    [
+        (DeviceId::vfio_override(NVIDIA, 0x26b1), ()), // RTX 6000 Ada
+        (DeviceId::vfio_override(NVIDIA, 0x26b2), ()), // RTX 5000 Ada
+        (DeviceId::vfio_override(NVIDIA, 0x26b3), ()), // RTX 5880 Ada
+        (DeviceId::vfio_override(NVIDIA, 0x26b5), ()), // L40
+        (DeviceId::vfio_override(NVIDIA, 0x26b8), ()), // L40G
+        (DeviceId::vfio_override(NVIDIA, 0x26b9), ()), // L40S
+        (DeviceId::vfio_override(NVIDIA, 0x26ba), ()), // L20
+        (DeviceId::vfio_override(NVIDIA, 0x27b6), ()), // L2
+        (DeviceId::vfio_override(NVIDIA, 0x27b8), ()), // L4
+    ]
+);
+
+/// What changes while a VF is bound.
+pub(crate) struct State {
+    /// `None` once the driver is losing the VF.
+    pub(crate) attachment: Option<Attachment<Manager>>,
+    /// The chosen type.
+    pub(crate) selected: Option<VgpuType>,
+    status: Status,
+    instance: Option<Instance>,
+    // Given up after the instance.
+    open_vf: Option<OpenVf>,
+}
+
+impl State {
+    /// Somebody has the device open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.status != Status::Absent
+    }
+
+    /// Id of the chosen type, or 0.
+    pub(crate) fn selected_id(&self) -> u32 {
+        self.selected.as_ref().map_or(0, |t| t.id)
+    }
+
+    /// The vGPU, if its plugin can be talked to.
+    pub(crate) fn running(&mut self) -> Option<&mut Instance> {
+        match self.status {
+            Status::Running => self.instance.as_mut(),
+            _ => None,
+        }
+    }
+
+    /// Takes a step of the status machine.
+    pub(crate) fn step(&mut self, step: Step) -> Result {
+        self.status = self.status.next(step).ok_or(EINVAL)?;
+        Ok(())
+    }
+}
+
+/// One VF.
+#[pin_data]
+pub(crate) struct Vf {
+    identity: Identity,
+    #[pin]
+    pub(crate) state: Mutex<State>,
+    /// What the guest sees instead of the hardware; `None` while the device is closed.
+    #[pin]
+    pub(crate) view: Mutex<Option<View>>,
+}
+
+impl Vf {
+    /// Finds the PF's handle and attaches to it.
+    fn attach(pdev: &pci::Device<Bound>) -> Result<(Identity, Attachment<Manager>)> {
+        let handle = Handle::from_vf(pdev).inspect_err(|e| {
+            dev_err!(
+                pdev,
+                "is not a VF of a GPU that nova_core_vgpu drives: {:?}\n",
+                e
+            );
+        })?;
+        if let Support::NotSupported(reason) = handle.support() {
+            dev_err!(pdev, "the GPU does not support vGPU: {}\n", reason);
+            return Err(EOPNOTSUPP);
+        }
+        let index = pdev.vf_id()?;
+        // CAST: The domain half is 16 bits wide; Linux has larger numbers only for buses that
+        // firmware tables do not know, where no GPU is.
+        let dbdf = pdev.domain_nr() << 16 | u32::from(pdev.dev_id());
+        let attachment = handle.attach(Manager::new).inspect_err(|e| {
+            dev_err!(pdev, "cannot attach to the GPU: {:?}\n", e);
+        })?;
+        let identity = Identity {
+            index,
+            gfid: u32::from(index) + 1,
+            dbdf,
+        };
+        Ok((identity, attachment))
+    }
+
+    /// Gives the type back and detaches.
+    fn detach(&self) {
+        let mut state = self.state.lock();
+        let attachment = state.attachment.take();
+        let old = state.selected_id();
+        state.selected = None;
+        drop(state);
+        if let Some(attachment) = attachment {
+            let manager = attachment.client();
+            // Giving a type back is never refused.
+            let _ = manager.select(old, None);
+            drop(manager.take_remains(self.identity.index));
+        }
+    }
+
+    /// Makes the vGPU of the chosen type.
+    fn create(&self, pdev: &pci::Device<Bound>) -> Result {
+        let mut state = self.state.lock();
+        let vgpu_type = state.selected.ok_or(ENODEV)?;
+        let (manager, open_vf) = {
+            let attachment = state.attachment.as_ref().ok_or(ENODEV)?;
+            (attachment.client().clone(), attachment.open_vf()?)
+        };
+        let view = View::new(pdev, &vgpu_type)?;
+        state.step(Step::Create)?;
+        // CAST: Process ids are not negative.
+        let vm_pid = kernel::current!().tgid() as u32;
+        match Instance::create(pdev.as_ref(), &manager, &vgpu_type, self.identity, vm_pid) {
+            Ok(instance) => {
+                state.instance = Some(instance);
+                state.open_vf = Some(open_vf);
+                state.step(Step::Created)?;
+                *self.view.lock() = Some(view);
+                Ok(())
+            }
+            Err(e) => {
+                state.step(Step::CreateFailed)?;
+                Err(e)
+            }
+        }
+    }
+
+    /// Undoes [`create`](Self::create).
+    fn destroy(&self) -> Result {
+        let mut state = self.state.lock();
+        state.step(Step::Destroy)?;
+        *self.view.lock() = None;
+        state.instance = None;
+        state.open_vf = None;
+        state.step(Step::Destroyed)
+    }
+}
+
+#[vtable]
+impl vfio::pci::Driver for Vf {
+    type IdInfo = ();
+    const NAME: &'static CStr = c"nvidia_vgpu_vfio";
+    const ID_TABLE: IdTable<Self::IdInfo> = &TABLE;
+    const DEV_GROUPS: Option<sysfs::Groups> = Some(crate::sysfs::GROUPS);
+
+    fn probe<'a>(
+        pdev: &'a pci::Device<Core<'_>>,
+        _info: Option<&'a Self::IdInfo>,
+    ) -> impl PinInit<Self, Error> + 'a {
+        pin_init::pin_init_scope(move || {
+            let (identity, attachment) = Self::attach(pdev)?;
+            Ok(try_pin_init!(Self {
+                identity,
+                state <- new_mutex!(State {
+                    attachment: Some(attachment),
+                    selected: None,
+                    status: Status::Absent,
+                    instance: None,
+                    open_vf: None,
+                }),
+                view <- new_mutex!(None),
+            }? Error))
+        })
+    }
+
+    fn remove(dev: &Device<Self>, _pdev: &pci::Device<Core<'_>>) {
+        dev.detach();
+    }
+
+    fn open(dev: &Device<Self>, _core: &Enabled<'_, Self>) -> Result {
+        dev.create(dev.pdev())
+    }
+
+    fn close(dev: &Device<Self>, _core: &Enabled<'_, Self>) {
+        if let Err(e) = dev.destroy() {
+            dev_warn!(dev, "closed without a vGPU: {:?}\n", e);
+        }
+    }
+
+    fn read(dev: &Device<Self>, transfer: &mut Read<'_, Self>) -> Result<usize> {
+        device::read(dev, transfer)
+    }
+
+    fn write(dev: &Device<Self>, transfer: &mut Write<'_, Self>) -> Result<usize> {
+        device::write(dev, transfer)
+    }
+
+    fn region_info(dev: &Device<Self>, info: &mut RegionInfo<'_, Self>) -> Result {
+        device::region_info(dev, info)
+    }
+
+    fn mmap(dev: &Device<Self>, mapping: &Mapping<'_, Self>) -> Result {
+        device::mmap(dev, mapping)
+    }
+
+    fn ioctl(dev: &Device<Self>, cmd: u32, arg: usize) -> Result<isize> {
+        device::irq::ioctl(dev, cmd, arg)
+    }
+
+    fn reset_done(dev: &Device<Self>) {
+        device::reset::done(dev);
+    }
+}

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One vGPU, from open to close.
+//!
+//! ```text
+//!   create                                                     undone by
+//!    1 register (one per VF)                                    Registered
+//!    2 channels      power of two share                         ChannelRange
+//!    3 guest FB      VMMU segments; scrub belongs here (PF)     FbRange
+//!    4 management heap                                          FbRange
+//!    5 RM client                                                RmClient
+//!    6 map shared area, clear it, write its header              Bar1Mapping
+//!    7 BOOTLOAD                                       \
+//!    8 wait for the boot marker                        |  SHUTDOWN, CLEANUP
+//!    9 VERSION_NEGOTIATION, SETUP_CONFIG_PARAMS_AND_INIT |
+//!   10 UPDATE_BME_STATE                               /
+//! ```
+//!
+//! A step that fails drops what the steps before it own, in reverse. When CLEANUP fails, the
+//! firmware may still use memory and channels: they go to the manager as [`Remains`] instead.
+
+use kernel::{
+    device,
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    }, //
+};
+use nova_core_vgpu::vgpu::{
+    ChannelRange,
+    FbOwner,
+    FbRange,
+    FbRequest,
+    Gpu,
+    RmClient, //
+};
+
+use crate::{
+    control::{
+        self,
+        wire::Bootload, //
+    },
+    manager::{
+        Manager,
+        Registered, //
+    },
+    plugin::{
+        layout,
+        messages::{
+            uuid,
+            Config,
+            ConfigParams, //
+        },
+        Plugin,
+        PluginError, //
+    },
+    types::{
+        fb_size::{
+            self,
+            Rule, //
+        },
+        VgpuType, //
+    }, //
+};
+
+pub(crate) mod remains;
+pub(crate) mod status;
+
+use remains::Remains;
+
+/// Channels that the plugin uses itself.
+const NUM_PLUGIN_CHANNELS: u32 = 1;
+/// Which published formula sizes the guest FB.
+const FB_RULE: Rule = Rule::Rfc;
+
+/// Who the vGPU is and for whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Identity {
+    /// VF number from 0.
+    pub(crate) index: u16,
+    /// VF number from 1.
+    pub(crate) gfid: u32,
+    /// Domain 31:16, bus 15:8, device 7:3, function 2:0 of the VF.
+    pub(crate) dbdf: u32,
+}
+
+/// Memory and channels of one vGPU. Fields drop in this order.
+struct Memory {
+    heap: FbRange,
+    fb: FbRange,
+    channels: ChannelRange,
+}
+
+impl Memory {
+    fn acquire(
+        dev: &device::Device,
+        gpu: &Arc<Gpu>,
+        vgpu_type: &VgpuType,
+        gfid: u32,
+    ) -> Result<Self> {
+        let info = gpu.info();
+        let failed = |step: &'static str| {
+            move |e: &Error| dev_err!(dev, "cannot create a vGPU: {}: {:?}\n", step, e)
+        };
+
+        let channels = fb_size::channel_count(info.channel_count, vgpu_type.max_instance)
+            .ok_or(ENOSPC)
+            .and_then(|count| gpu.alloc_channels(count))
+            .inspect_err(failed("channels"))?;
+        let fb = guest_fb_length(dev, gpu, vgpu_type)
+            .and_then(|size| {
+                gpu.alloc_fb(&FbRequest {
+                    size,
+                    align: info.vmmu_segment_size,
+                    fixed: None,
+                    top_down: false,
+                    owner: FbOwner::GuestFb(gfid),
+                })
+            })
+            .inspect_err(failed("guest FB"))?;
+        // From the other end, so that heaps do not split the space between guest FBs.
+        let heap = gpu
+            .alloc_fb(&FbRequest {
+                size: vgpu_type.gsp_heap_size,
+                align: PAGE_SIZE as u64,
+                fixed: None,
+                top_down: true,
+                owner: FbOwner::MgmtHeap(gfid),
+            })
+            .inspect_err(failed("management heap"))?;
+        Ok(Self { heap, fb, channels })
+    }
+
+    /// The firmware may go on using all of it.
+    fn quarantine(self) {
+        self.heap.quarantine();
+        self.fb.quarantine();
+        self.channels.quarantine();
+    }
+}
+
+fn guest_fb_length(dev: &device::Device, gpu: &Gpu, vgpu_type: &VgpuType) -> Result<u64> {
+    let info = gpu.info();
+    let input = fb_size::Input {
+        total_fb: info.fb_total,
+        segment: info.vmmu_segment_size,
+        ecc_enabled: info.ecc_enabled,
+        fb_length: vgpu_type.fb_length,
+        fb_reservation: vgpu_type.fb_reservation,
+        gsp_heap_size: vgpu_type.gsp_heap_size,
+        max_instance: vgpu_type.max_instance,
+        ecc_supported: vgpu_type.ecc_supported,
+    };
+    fb_size::guest_fb_length(FB_RULE, &input).map_err(|refusal| match refusal {
+        fb_size::Refusal::Ecc => {
+            dev_err!(dev, "type {} needs ECC to be off\n", vgpu_type.id);
+            ENODEV
+        }
+        fb_size::Refusal::NoSpace => {
+            dev_err!(dev, "no FB is left for type {}\n", vgpu_type.id);
+            ENOSPC
+        }
+    })
+}
+
+/// Does the plugin task exist?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    No,
+    /// BOOTLOAD was sent, and no answer came.
+    Unknown,
+    Yes,
+}
+
+/// A vGPU. Fields drop in this order, after [`Drop::drop`] has stopped the plugin task.
+pub(crate) struct Instance {
+    /// `None` only while being dropped; so is `memory`.
+    client: Option<RmClient>,
+    plugin: Plugin,
+    memory: Option<Memory>,
+    task: Task,
+    /// What the plugin was last told of bus mastering.
+    bme: bool,
+    identity: Identity,
+    dev: ARef<device::Device>,
+    registered: Registered,
+}
+
+impl Instance {
+    /// Takes all steps. Each failure is logged with the step and what the firmware said.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` when a former vGPU of this VF cannot be cleaned up, `ENODEV` when ECC is on and the
+    /// type cannot live with it, `ENOSPC` when channels or FB are used up, and what the steps say.
+    pub(crate) fn create(
+        dev: &device::Device,
+        manager: &Arc<Manager>,
+        vgpu_type: &VgpuType,
+        identity: Identity,
+        vm_pid: u32,
+    ) -> Result<Self> {
+        let gpu = manager.gpu();
+        let registered = manager.register(identity.index)?;
+        remains::clear(dev, manager, identity.index)?;
+        let memory = Memory::acquire(dev, gpu, vgpu_type, identity.gfid)?;
+        let plugin = gpu
+            .map_bar1(&memory.heap, 0, layout::SHARED_SIZE)
+            .and_then(|mapping| Plugin::prepare(gpu.clone(), mapping, identity.gfid))
+            .inspect_err(|e| {
+                dev_err!(dev, "cannot create a vGPU: shared area: {:?}\n", e);
+            })?;
+        let client = gpu.rm_client().inspect_err(|e| {
+            dev_err!(dev, "cannot create a vGPU: RM client: {}\n", e);
+        })?;
+        let mut instance = Self {
+            client: Some(client),
+            plugin,
+            memory: Some(memory),
+            task: Task::No,
+            bme: false,
+            identity,
+            dev: dev.into(),
+            registered,
+        };
+        instance.bootload(gpu, vgpu_type, vm_pid)?;
+        instance.configure(vgpu_type, vm_pid).map_err(|e| {
+            dev_err!(dev, "cannot create a vGPU: {}\n", e);
+            Error::from(e)
+        })?;
+        Ok(instance)
+    }
+
+    fn bootload(&mut self, gpu: &Gpu, vgpu_type: &VgpuType, vm_pid: u32) -> Result {
+        let (Some(client), Some(memory)) = (&self.client, &self.memory) else {
+            return Err(ENODEV);
+        };
+        let heap = memory.heap.address();
+        // Too large for the stack; kmalloc() aligns it for any field.
+        let mut buffer = KVec::from_elem(0u8, size_of::<Bootload>(), GFP_KERNEL)?;
+        let params = Bootload::mut_from_bytes(&mut buffer).map_err(|_| EINVAL)?;
+
+        params.dbdf = self.identity.dbdf;
+        params.gfid = self.identity.gfid;
+        params.vgpu_type = vgpu_type.id;
+        params.vm_pid = vm_pid;
+        params.num_channels = memory.channels.count();
+        params.num_plugin_channels = NUM_PLUGIN_CHANNELS;
+        for engine in gpu.info().engines.iter() {
+            if let Some(offset) = params.chid_offset.get_mut(engine) {
+                *offset = memory.channels.base();
+            }
+        }
+        params.num_guest_fb_segments = 1;
+        params.guest_fb_phys_addr_list[0] = memory.fb.address();
+        params.guest_fb_length_list[0] = memory.fb.size();
+        params.plugin_heap_memory_phys_addr = heap;
+        params.plugin_heap_memory_length = memory.heap.size();
+        params.ctrl_buff_offset = layout::CONTROL.into();
+        params.init_task_log_buff_offset = heap + layout::INIT_TASK_LOG.offset;
+        params.init_task_log_buff_size = layout::INIT_TASK_LOG.size;
+        params.vgpu_task_log_buff_offset = heap + layout::VGPU_TASK_LOG.offset;
+        params.vgpu_task_log_buff_size = layout::VGPU_TASK_LOG.size;
+        params.kernel_log_buff_offset = heap + layout::KERNEL_LOG.offset;
+        params.kernel_log_buff_size = layout::KERNEL_LOG.size;
+
+        let sent = control::bootload(client, params);
+        self.task = match &sent {
+            Ok(()) => Task::Yes,
+            Err(e) if e.status().is_some() => Task::No,
+            Err(_) => Task::Unknown,
+        };
+        sent.map_err(|e| {
+            dev_err!(self.dev, "cannot create a vGPU: BOOTLOAD: {}\n", e);
+            Error::from(e)
+        })
+    }
+
+    fn configure(&mut self, vgpu_type: &VgpuType, vm_pid: u32) -> Result<(), PluginError> {
+        let num_channels = self.memory.as_ref().map_or(0, |m| m.channels.count());
+        let mut params = ConfigParams::new(&Config {
+            uuid: uuid(self.identity.dbdf, self.identity.gfid),
+            dbdf: self.identity.dbdf,
+            vgpu_type: vgpu_type.id,
+            vm_pid,
+            num_channels,
+            num_plugin_channels: NUM_PLUGIN_CHANNELS,
+            host_page_size: PAGE_SIZE as u64,
+        });
+        self.plugin.wait_boot()?;
+        self.plugin.version_negotiation()?;
+        self.plugin.setup_config(&mut params)?;
+        // As every public driver does; the VF's own bit is off until the guest sets it.
+        self.update_bme(true)?;
+        Ok(())
+    }
+
+    /// What the plugin was last told of bus mastering.
+    pub(crate) fn bme(&self) -> bool {
+        self.bme
+    }
+
+    /// Tells the plugin that bus mastering is on or off. Returns whether it allows that.
+    pub(crate) fn update_bme(&mut self, enable: bool) -> Result<bool, PluginError> {
+        let allowed = self.plugin.update_bme(enable)?;
+        self.bme = enable && allowed;
+        Ok(allowed)
+    }
+
+    /// Tells the plugin that the VF was reset.
+    pub(crate) fn reset(&mut self) -> Result<(), PluginError> {
+        self.plugin.reset()?;
+        self.bme = false;
+        Ok(())
+    }
+
+    /// The plugin has answered every message so far.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.plugin.is_usable()
+    }
+
+    /// Ends the task. Returns whether the firmware has let go of memory and channels.
+    fn stop_task(&self, client: &RmClient) -> bool {
+        let stopped = control::stop(client, self.identity.gfid);
+        if let Err(e) = stopped.shutdown {
+            if self.task == Task::Yes {
+                dev_warn!(self.dev, "SHUTDOWN of the vGPU failed: {}\n", e);
+            }
+        }
+        match stopped.cleanup {
+            Ok(()) => true,
+            Err(e) => {
+                dev_err!(
+                    self.dev,
+                    "CLEANUP of the vGPU failed: {}; its memory stays out of use until it is \
+                     opened again or unbound\n",
+                    e
+                );
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if self.task == Task::No {
+            return;
+        }
+        if self.bme && self.plugin.is_usable() {
+            if let Err(e) = self.plugin.update_bme(false) {
+                dev_warn!(self.dev, "while closing: {}\n", e);
+            }
+        }
+        let Some(client) = self.client.take() else {
+            return;
+        };
+        if self.stop_task(&client) {
+            // Field order: the client goes first.
+            self.client = Some(client);
+        } else if let Some(memory) = self.memory.take() {
+            let remains = Remains::new(client, memory, self.identity);
+            self.registered.manager().keep_remains(remains);
+        }
+    }
+}
