@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of properties: name, meaning, how to parse and print each.
+//!
+//! ```text
+//! number   decimal, 0x hexadecimal, suffix K M G T for sizes
+//! boolean  on off yes no true false 1 0
+//! time     milliseconds
+//! ```
+
+use super::{Config, Tlb};
+
+/// Parses an unsigned number: decimal or `0x` hexadecimal, with an optional
+/// binary suffix K, M, G or T.
+pub fn parse_u64(text: &str) -> Result<u64, String> {
+    let t = text.trim();
+    if let Some(hex) = t.strip_prefix("0x").or_else(|| t.strip_prefix("0X")) {
+        return u64::from_str_radix(hex, 16).map_err(|e| e.to_string());
+    }
+    let (digits, shift) = match t.chars().last() {
+        Some('K' | 'k') => (&t[..t.len() - 1], 10),
+        Some('M' | 'm') => (&t[..t.len() - 1], 20),
+        Some('G' | 'g') => (&t[..t.len() - 1], 30),
+        Some('T' | 't') => (&t[..t.len() - 1], 40),
+        _ => (t, 0),
+    };
+    let n: u64 = digits
+        .parse()
+        .map_err(|e: std::num::ParseIntError| e.to_string())?;
+    n.checked_mul(1 << shift)
+        .ok_or_else(|| "number too large".to_owned())
+}
+
+fn parse_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "on" | "yes" | "true" | "1" => Ok(true),
+        "off" | "no" | "false" | "0" => Ok(false),
+        _ => Err("expected on or off".to_owned()),
+    }
+}
+
+fn parse_ms(text: &str) -> Result<u64, String> {
+    parse_u64(text)?
+        .checked_mul(1_000_000)
+        .ok_or_else(|| "number too large".to_owned())
+}
+
+fn parse_opt(text: &str) -> Option<String> {
+    (!text.is_empty() && text != "auto").then(|| text.to_owned())
+}
+
+fn narrow<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    T::try_from(parse_u64(text)?).map_err(|_| "number too large".to_owned())
+}
+
+fn size(n: u64) -> String {
+    for (shift, unit) in [(30, 'G'), (20, 'M'), (10, 'K')] {
+        if n != 0 && n % (1 << shift) == 0 {
+            return format!("{}{unit}", n >> shift);
+        }
+    }
+    n.to_string()
+}
+
+fn onoff(b: bool) -> String {
+    if b { "on" } else { "off" }.to_owned()
+}
+
+/// One property.
+pub(super) struct Property {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+    pub(super) get: fn(&Config) -> String,
+}
+
+macro_rules! property {
+    ($name:literal, $field:ident, $help:literal, $parse:expr, $print:expr) => {
+        Property {
+            name: $name,
+            help: $help,
+            set: |c, v| {
+                c.$field = $parse(v)?;
+                Ok(())
+            },
+            get: |c| $print(&c.$field),
+        }
+    };
+}
+
+/// All properties.
+pub(super) const TABLE: &[Property] = &[
+    property!(
+        "device-id",
+        device_id,
+        "PCI device id",
+        narrow,
+        |v: &u16| { format!("{v:#06x}") }
+    ),
+    property!(
+        "subsystem-vendor-id",
+        subsystem_vendor_id,
+        "PCI subsystem vendor id",
+        narrow,
+        |v: &u16| format!("{v:#06x}")
+    ),
+    property!(
+        "subsystem-id",
+        subsystem_id,
+        "PCI subsystem id",
+        narrow,
+        |v: &u16| format!("{v:#06x}")
+    ),
+    property!("revision", revision, "PCI revision id", narrow, |v: &u8| {
+        format!("{v:#04x}")
+    }),
+    property!(
+        "class",
+        class,
+        "PCI class code, or auto",
+        |v: &str| match parse_opt(v) {
+            None => Ok(None),
+            Some(t) => narrow::<u32>(&t).map(Some),
+        },
+        |v: &Option<u32>| v.map_or("auto".to_owned(), |c| format!("{c:#08x}"))
+    ),
+    property!(
+        "name",
+        name,
+        "board name, or auto",
+        |v: &str| Ok::<_, String>(parse_opt(v)),
+        |v: &Option<String>| v.clone().unwrap_or("auto".to_owned())
+    ),
+    property!(
+        "vram",
+        vram,
+        "installed video memory",
+        parse_u64,
+        |v: &u64| size(*v)
+    ),
+    property!(
+        "ecc",
+        ecc,
+        "in-line ECC (takes 1/16 of the memory)",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
+        "poison",
+        poison,
+        "pattern of never-written memory",
+        narrow,
+        |v: &u32| format!("{v:#010x}")
+    ),
+    property!("bar1", bar1, "PF BAR1 size", parse_u64, |v: &u64| size(*v)),
+    property!("bar3", bar3, "PF BAR3 size", parse_u64, |v: &u64| size(*v)),
+    property!("vf-bar0", vf_bar0, "VF BAR0 size", parse_u64, |v: &u64| {
+        size(*v)
+    }),
+    property!("vf-bar1", vf_bar1, "VF BAR1 size", parse_u64, |v: &u64| {
+        size(*v)
+    }),
+    property!("vf-bar3", vf_bar3, "VF BAR3 size", parse_u64, |v: &u64| {
+        size(*v)
+    }),
+    property!(
+        "total-vfs",
+        total_vfs,
+        "SR-IOV TotalVFs, 0 for no SR-IOV",
+        narrow,
+        u16::to_string
+    ),
+    property!(
+        "vf-offset",
+        vf_offset,
+        "SR-IOV first VF offset",
+        narrow,
+        u16::to_string
+    ),
+    property!(
+        "vf-stride",
+        vf_stride,
+        "SR-IOV VF stride",
+        narrow,
+        u16::to_string
+    ),
+    property!(
+        "vmmu-segment",
+        vmmu_segment,
+        "VMMU segment size",
+        parse_u64,
+        |v: &u64| size(*v)
+    ),
+    property!(
+        "display",
+        display,
+        "display engine present",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
+        "tlb",
+        tlb,
+        "BAR1 translation cache: coherent or strict",
+        |v: &str| match v {
+            "coherent" => Ok(Tlb::Coherent),
+            "strict" => Ok(Tlb::Strict),
+            _ => Err("expected coherent or strict".to_owned()),
+        },
+        |v: &Tlb| match v {
+            Tlb::Coherent => "coherent".to_owned(),
+            Tlb::Strict => "strict".to_owned(),
+        }
+    ),
+    property!(
+        "strict-registers",
+        strict_registers,
+        "unknown registers answer the PRI error pattern",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
+        "gfw-delay",
+        gfw_delay_ns,
+        "milliseconds until GFW is done",
+        parse_ms,
+        |v: &u64| (v / 1_000_000).to_string()
+    ),
+    property!(
+        "scrubber-delay",
+        scrubber_delay_ns,
+        "milliseconds the scrubber runs",
+        parse_ms,
+        |v: &u64| (v / 1_000_000).to_string()
+    ),
+    property!(
+        "reply-delay",
+        reply_delay_ns,
+        "milliseconds GSP-RM takes to answer",
+        parse_ms,
+        |v: &u64| (v / 1_000_000).to_string()
+    ),
+    property!(
+        "handoff",
+        handoff,
+        "scrubber hand-off value at power-on",
+        |v: &str| match narrow::<u8>(v)? {
+            n @ 0..=7 => Ok(n),
+            _ => Err("must be 0..7".to_owned()),
+        },
+        u8::to_string
+    ),
+    property!(
+        "handoff-low",
+        handoff_low,
+        "other bits of the hand-off register",
+        |v: &str| match narrow::<u32>(v)? {
+            n if n < 1 << 29 => Ok(n),
+            _ => Err("must fit 29 bits".to_owned()),
+        },
+        |v: &u32| format!("{v:#x}")
+    ),
+    property!(
+        "handoff-survives-flr",
+        handoff_survives_flr,
+        "hand-off is kept over FLR",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
+        "strict-booter",
+        strict_booter,
+        "booter fails when the scrubber was needed",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
+        "prescrubbed",
+        prescrubbed,
+        "memory at the top that GFW made usable",
+        parse_u64,
+        |v: &u64| size(*v)
+    ),
+    property!(
+        "sequencer",
+        sequencer,
+        "full CPU sequencer script before INIT_DONE",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
+        "boot-events",
+        boot_events,
+        "extra events during boot",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
+        "plugin-boot-delay",
+        plugin_boot_delay_ns,
+        "milliseconds until a plugin task sets its boot marker",
+        parse_ms,
+        |v: &u64| (v / 1_000_000).to_string()
+    ),
+    property!(
+        "strict-plugin",
+        strict_plugin,
+        "plugin compares its configuration with BOOTLOAD",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
+        "gpuacct-event",
+        gpuacct_event,
+        "send GPU accounting samples in vGPU mode",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
+        "trace",
+        trace,
+        "trace file",
+        |v: &str| Ok::<_, String>(v.to_owned()),
+        String::clone
+    ),
+    property!(
+        "stats",
+        stats,
+        "statistics file, written at exit",
+        |v: &str| Ok::<_, String>(v.to_owned()),
+        String::clone
+    ),
+    property!(
+        "fault",
+        fault,
+        "faults to inject; fault=help lists them",
+        |v: &str| Ok::<_, String>(v.to_owned()),
+        String::clone
+    ),
+];

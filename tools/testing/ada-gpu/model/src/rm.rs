@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! GSP-RM: answers RPCs, runs plugin tasks.
+//!
+//! ```text
+//!   rpc 103 RM_ALLOC  10 FREE ---> objects (clients, devices, subdevices, ...)
+//!   rpc  76 RM_CONTROL ----------> controls --> vgpus --> types, vmmu, chid, plugin
+//!   rpc  65 GET_GSP_STATIC_INFO -> static_info              ^
+//!   PF doorbell gfid*32+17 ---------------------------------+
+//!   VF BAR1 offset ------------------------------> vmmu ----> FB address
+//! ```
+//!
+//! The transport (queues, the init commands, unload) is not here. Nothing a
+//! driver sends is trusted; what is refused gets the status real RM 570.144
+//! gives, one line in the log and one count.
+
+pub mod bootload;
+pub mod chid;
+pub mod classes;
+pub mod controls;
+pub mod engines;
+pub mod message;
+pub mod objects;
+pub mod plugin;
+pub mod static_info;
+pub mod status;
+#[cfg(test)]
+mod tests;
+pub mod types;
+pub mod vf;
+pub mod vgpu;
+pub mod vmmu;
+
+use crate::services::{RpcOutcome, Services};
+use objects::Objects;
+use status::{NvStatus, Refusal};
+use vgpu::Vgpus;
+
+/// The resource manager running on the GSP: from boot to unload or reset.
+pub struct Rm {
+    objects: Objects,
+    vgpus: Vgpus,
+    gpuacct_sent: bool,
+    heterogeneous: bool,
+    heterogeneous_types: bool,
+}
+
+impl Rm {
+    /// Starts with what `s.boot` says.
+    pub fn new(s: &mut Services<'_>) -> Rm {
+        s.trace.line(
+            "rm",
+            format_args!(
+                "start vgpu {} usable fb {:x?}",
+                s.boot.vgpu,
+                static_info::usable_fb(s)
+            ),
+        );
+        Rm {
+            objects: Objects::with_internal(
+                static_info::INTERNAL_CLIENT,
+                static_info::INTERNAL_DEVICE,
+                static_info::INTERNAL_SUBDEVICE,
+            ),
+            vgpus: Vgpus::new(
+                s.config.vmmu_segment,
+                static_info::usable_fb(s),
+                static_info::max_gfid(s),
+            ),
+            gpuacct_sent: false,
+            heterogeneous: false,
+            heterogeneous_types: false,
+        }
+    }
+
+    /// Handles one whole message: `function` and the payload after the RPC header.
+    pub fn rpc(&mut self, s: &mut Services<'_>, function: u32, payload: &[u8]) -> RpcOutcome {
+        let answer = match function {
+            message::GET_GSP_STATIC_INFO => Some(static_info::encode(s)),
+            message::RM_CONTROL => self.control(s, payload),
+            message::RM_ALLOC => self.alloc(s, payload),
+            message::FREE => self.free(s, payload),
+            _ => {
+                s.refuse("rpc-unknown-function", format_args!("function {function}"));
+                return reply(NvStatus::RPC_UNKNOWN_FUNCTION, payload.to_vec());
+            }
+        };
+        self.publish(s);
+        match answer {
+            Some(payload) => reply(NvStatus::OK, payload),
+            None => {
+                s.refuse(
+                    "rpc-format",
+                    format_args!("function {function} with {} bytes", payload.len()),
+                );
+                reply(NvStatus::RPC_INVALID_MESSAGE_FORMAT, payload.to_vec())
+            }
+        }
+    }
+
+    fn control(&mut self, s: &mut Services<'_>, payload: &[u8]) -> Option<Vec<u8>> {
+        let m = message::Control::decode(payload)?;
+        let (status, params) = match controls::run(self, s, &m) {
+            Ok(params) => (NvStatus::OK, Some(params)),
+            Err(r) => (refused(s, r), None),
+        };
+        s.trace.line(
+            "rm",
+            format_args!(
+                "control {:#x} {} client {:#x} object {:#x} -> {status}",
+                m.cmd,
+                controls::find(m.cmd).map_or("?", |c| c.name),
+                m.client,
+                m.object
+            ),
+        );
+        Some(message::Control::answer(payload, status, params.as_deref()))
+    }
+
+    fn alloc(&mut self, s: &mut Services<'_>, payload: &[u8]) -> Option<Vec<u8>> {
+        let m = message::Alloc::decode(payload)?;
+        let status = match self
+            .objects
+            .alloc(m.client, m.parent, m.object, m.class, m.params)
+        {
+            Ok(()) => NvStatus::OK,
+            Err(r) => refused(s, r),
+        };
+        s.trace.line(
+            "rm",
+            format_args!(
+                "alloc class {:#x} client {:#x} parent {:#x} object {:#x} -> {status}",
+                m.class, m.client, m.parent, m.object
+            ),
+        );
+        Some(message::Alloc::answer(payload, status))
+    }
+
+    fn free(&mut self, s: &mut Services<'_>, payload: &[u8]) -> Option<Vec<u8>> {
+        let m = message::Free::decode(payload)?;
+        let status = match self.objects.free(m.client, m.object) {
+            // RM reports success here; a driver that does it has lost track.
+            Ok(0) => {
+                s.refuse(
+                    "free-unknown",
+                    format_args!("client {:#x} has no object {:#x}", m.client, m.object),
+                );
+                NvStatus::OK
+            }
+            Ok(_) => NvStatus::OK,
+            Err(r) => refused(s, r),
+        };
+        s.trace.line(
+            "rm",
+            format_args!(
+                "free client {:#x} object {:#x} -> {status}",
+                m.client, m.object
+            ),
+        );
+        Some(message::Free::answer(payload, status))
+    }
+
+    /// PRIV doorbell of the PF: `value` = gfid * 32 + bit.
+    pub fn doorbell(&mut self, s: &mut Services<'_>, value: u32) {
+        if let Err(r) = self.vgpus.doorbell(s, value) {
+            refused(s, r);
+        }
+        self.publish(s);
+    }
+
+    /// PRIV doorbell of a VF, with the token its guest wrote: the guest's own RPC,
+    /// which only a guest driver would use.
+    pub fn vf_doorbell(&mut self, s: &mut Services<'_>, vf: u8, token: u32) {
+        if self.has_vgpu(vf) {
+            s.stats.count("guest-doorbells");
+            s.trace
+                .line("vf", format_args!("vf {vf} doorbell token {token}"));
+        } else {
+            s.refuse("vf-doorbell-no-vgpu", format_args!("vf {vf} token {token}"));
+        }
+    }
+
+    /// Whether the VF is backed by a vGPU.
+    pub fn has_vgpu(&self, vf: u8) -> bool {
+        self.vgpus.get(u32::from(vf) + 1).is_some()
+    }
+
+    /// Frame-buffer address behind `offset` of a VF's BAR1, through the VMMU.
+    pub fn vf_bar1(&self, vf: u8, offset: u64) -> Option<u64> {
+        self.vgpus.vmmu.translate(u32::from(vf) + 1, offset)
+    }
+
+    /// The VF went through a function level reset: the host decides about its vGPU.
+    pub fn vf_reset(&mut self, s: &mut Services<'_>, vf: u8) {
+        s.trace.line(
+            "vf",
+            format_args!("vf {vf} reset, vGPU {}", self.has_vgpu(vf)),
+        );
+    }
+
+    /// The number of enabled VFs changed; the new one is in `s.pci`.
+    pub fn set_num_vfs(&mut self, s: &mut Services<'_>) {
+        let lost = self
+            .vgpus
+            .iter()
+            .filter(|(g, _)| *g > u32::from(s.pci.num_vfs))
+            .count();
+        if lost != 0 {
+            s.refuse(
+                "vf-gone-with-vgpu",
+                format_args!(
+                    "{lost} vGPUs are left without a VF: {} VFs enabled",
+                    s.pci.num_vfs
+                ),
+            );
+        }
+    }
+
+    /// The driver unloads GSP-RM, which forgets everything: what is still there was
+    /// left behind.
+    pub fn unload(&mut self, s: &mut Services<'_>) {
+        let (clients, vgpus) = (self.objects.clients(), self.vgpus.iter().count());
+        if clients + vgpus != 0 {
+            s.refuse(
+                "unload-leftovers",
+                format_args!("{clients} clients and {vgpus} vGPUs were not given back"),
+            );
+        }
+    }
+
+    /// The time asked for with [`Services::wake_at`] has come.
+    pub fn timer(&mut self, s: &mut Services<'_>) {
+        self.vgpus.timer(s);
+        self.publish(s);
+    }
+
+    /// Brings the live counts up to date.
+    fn publish(&self, s: &mut Services<'_>) {
+        let running = || self.vgpus.iter().filter(|(_, v)| v.task.running());
+        let bus_masters = running().filter(|(_, v)| v.task.bus_master()).count();
+        for (name, now) in [
+            ("clients", self.objects.clients() as i64),
+            ("objects", self.objects.objects() as i64),
+            ("vgpus", self.vgpus.iter().count() as i64),
+            ("fb-segments", self.vgpus.vmmu.segments() as i64),
+            ("fb_bytes", self.vgpus.bytes() as i64),
+            ("channels", i64::from(self.vgpus.chids.reserved())),
+            ("types", self.vgpus.types.len() as i64),
+            ("plugins", running().count() as i64),
+            ("bus-masters", bus_masters as i64),
+        ] {
+            let before = s.stats.live(name);
+            s.stats.adjust(name, now - before);
+        }
+    }
+}
+
+fn reply(result: NvStatus, payload: Vec<u8>) -> RpcOutcome {
+    RpcOutcome::Reply {
+        result: result.0,
+        payload,
+    }
+}
+
+/// Logs and counts a refusal; gives its status.
+fn refused(s: &mut Services<'_>, r: Refusal) -> NvStatus {
+    s.refuse(r.kind, format_args!("{} -> {}", r.text, r.status));
+    r.status
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The RM classes this GSP-RM can allocate.
+//!
+//! ```text
+//!   0x0000 / 0x0001 / 0x0041  client (root)
+//!     +-- 0x0080  device                one per GPU and client
+//!           +-- 0x2080  subdevice       one per device
+//!           +-- 0x90f1  address space
+//!     0x0005 / 0x007e  event            below any of the above
+//! ```
+//!
+//! Source: OGKM 570.144 `src/nvidia/src/kernel/rmapi/resource_list.h` (parents,
+//! parameter structure), the parameter sizes from the class headers under
+//! `src/common/sdk/nvidia/inc`.
+
+/// What an object is; decides which controls it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// NV01_ROOT and its two variants.
+    Client,
+    /// NV01_DEVICE_0.
+    Device,
+    /// NV20_SUBDEVICE_0.
+    Subdevice,
+    /// FERMI_VASPACE_A.
+    VaSpace,
+    /// NV01_EVENT, NV01_EVENT_KERNEL_CALLBACK_EX.
+    Event,
+}
+
+/// One allocatable class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Class {
+    /// Class number as in `hClass`.
+    pub number: u32,
+    /// What it makes.
+    pub kind: Kind,
+    /// Kinds it may be allocated below; empty for a root.
+    pub parents: &'static [Kind],
+    /// Accepted sizes of the allocation parameters in bytes.
+    pub params: &'static [usize],
+}
+
+/// NV01_ROOT.
+pub const ROOT: u32 = 0x0000;
+/// NV01_DEVICE_0.
+pub const DEVICE: u32 = 0x0080;
+/// NV20_SUBDEVICE_0.
+pub const SUBDEVICE: u32 = 0x2080;
+
+const ANY: &[Kind] = &[Kind::Client, Kind::Device, Kind::Subdevice, Kind::VaSpace];
+
+/// A root's parameters are declared as one optional handle; NV0000_ALLOC_PARAMETERS
+/// of r570 begins with it.
+const ROOT_PARAMS: &[usize] = &[0, 4, 120];
+
+const CLASSES: &[Class] = &[
+    Class {
+        number: ROOT,
+        kind: Kind::Client,
+        parents: &[],
+        params: ROOT_PARAMS,
+    },
+    Class {
+        number: 0x0001,
+        kind: Kind::Client,
+        parents: &[],
+        params: ROOT_PARAMS,
+    },
+    Class {
+        number: 0x0041,
+        kind: Kind::Client,
+        parents: &[],
+        params: ROOT_PARAMS,
+    },
+    Class {
+        number: DEVICE,
+        kind: Kind::Device,
+        parents: &[Kind::Client],
+        params: &[56],
+    },
+    Class {
+        number: SUBDEVICE,
+        kind: Kind::Subdevice,
+        parents: &[Kind::Device],
+        params: &[0, 4],
+    },
+    Class {
+        number: 0x90f1,
+        kind: Kind::VaSpace,
+        parents: &[Kind::Device],
+        params: &[0x30],
+    },
+    Class {
+        number: 0x0005,
+        kind: Kind::Event,
+        parents: ANY,
+        params: &[24],
+    },
+    Class {
+        number: 0x007e,
+        kind: Kind::Event,
+        parents: ANY,
+        params: &[24],
+    },
+];
+
+/// Looks a class number up.
+pub fn class(number: u32) -> Option<&'static Class> {
+    CLASSES.iter().find(|c| c.number == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_parents_exist() {
+        for (i, c) in CLASSES.iter().enumerate() {
+            assert!(
+                CLASSES[i + 1..].iter().all(|o| o.number != c.number),
+                "{:#x}",
+                c.number
+            );
+            for p in c.parents {
+                assert!(CLASSES.iter().any(|o| o.kind == *p));
+            }
+        }
+        assert_eq!(class(0xc56f), None);
+    }
+}

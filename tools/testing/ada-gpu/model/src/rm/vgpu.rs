@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Life of the vGPUs: bootload, shutdown, cleanup.
+//!
+//! ```text
+//!   BOOTLOAD  gfid free? type? FB, heap, logs, channels -> VMMU map + chids + task
+//!   SHUTDOWN  the task stops; everything it held stays
+//!   CLEANUP   only after SHUTDOWN: map, channels and gfid are given back
+//! ```
+//!
+//! A refused BOOTLOAD changes nothing. FB and heap of one vGPU overlap neither
+//! those of another nor what firmware reserves. Statuses: OGKM 570.144
+//! `kernel_hostvgpudeviceapi.c`, `kernel_vgpu_mgr.c`, `gpu.c`; those of overlaps
+//! are not public and chosen here (NV_ERR_IN_USE, NV_ERR_INVALID_ADDRESS).
+
+use crate::fault::Fault;
+use crate::rm::bootload::{Bootload, MAX_PLUGIN_CHANNELS};
+use crate::rm::chid::Chids;
+use crate::rm::plugin::{Context, Task};
+use crate::rm::status::{refuse, Refusal};
+use crate::rm::types::Types;
+use crate::rm::vmmu::{overlap, Vmmu};
+use crate::services::Services;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Leaf bit of the host's request to a plugin task (nv_sriov_defines.h).
+const DOORBELL_CPU_PLUGIN: u32 = 17;
+
+/// One vGPU.
+#[derive(Debug, Clone)]
+pub struct Vgpu {
+    /// How it was booted.
+    pub request: Bootload,
+    /// Its plugin task.
+    pub task: Task,
+    /// Encoder share in percent.
+    pub encoder_capacity: u32,
+}
+
+/// All vGPUs of the board and what is shared out among them.
+#[derive(Debug, Clone)]
+pub struct Vgpus {
+    list: BTreeMap<u32, Vgpu>,
+    /// Types added so far.
+    pub types: Types,
+    /// Second-stage translation.
+    pub vmmu: Vmmu,
+    /// Channel reservations.
+    pub chids: Chids,
+    /// FB that may be given to vGPUs.
+    usable: Range<u64>,
+    max_gfid: u32,
+}
+
+impl Vgpus {
+    /// No vGPU yet; gfids 1..=`max_gfid` exist.
+    pub fn new(segment: u64, usable: Range<u64>, max_gfid: u32) -> Vgpus {
+        Vgpus {
+            list: BTreeMap::new(),
+            types: Types::default(),
+            vmmu: Vmmu::new(segment),
+            chids: Chids::default(),
+            usable,
+            max_gfid,
+        }
+    }
+
+    /// The vGPU of a gfid.
+    pub fn get(&self, gfid: u32) -> Option<&Vgpu> {
+        self.list.get(&gfid)
+    }
+
+    /// All vGPUs by gfid.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Vgpu)> {
+        self.list.iter().map(|(g, v)| (*g, v))
+    }
+
+    /// Bytes of FB and heap in use.
+    pub fn bytes(&self) -> u64 {
+        self.list
+            .values()
+            .flat_map(|v| v.request.fb.iter().chain([&v.request.heap]))
+            .map(|r| r.end - r.start)
+            .sum()
+    }
+
+    /// BOOTLOAD_GSP_VGPU_PLUGIN_TASK.
+    pub fn bootload(&mut self, s: &mut Services<'_>, params: &[u8]) -> Result<(), Refusal> {
+        let request = Bootload::decode(params)?;
+        let gfid = request.gfid;
+        if gfid == 0 || gfid > self.max_gfid {
+            refuse!(
+                ERR_OUT_OF_RANGE,
+                "gfid-range",
+                "gfid {gfid} is not in 1..={}",
+                self.max_gfid
+            )
+        }
+        if self.list.contains_key(&gfid) {
+            refuse!(
+                ERR_INSUFFICIENT_RESOURCES,
+                "gfid-in-use",
+                "gfid {gfid} has a vGPU"
+            )
+        }
+        if request.plugin_channels > MAX_PLUGIN_CHANNELS {
+            refuse!(
+                ERR_INVALID_PARAMETER,
+                "plugin-channels",
+                "gfid {gfid}: {} plugin channels, at most {MAX_PLUGIN_CHANNELS}",
+                request.plugin_channels
+            )
+        }
+        if request.vgpu_type != 0 && self.types.get(request.vgpu_type).is_none() {
+            refuse!(
+                ERR_NOT_SUPPORTED,
+                "vgpu-type",
+                "gfid {gfid}: vGPU type {} was never added",
+                request.vgpu_type
+            )
+        }
+        self.check_memory(&request)?;
+        self.vmmu.check(gfid, &request.fb)?;
+        if request.channels != 0 {
+            self.chids
+                .reserve(gfid, &request.chid_offset, request.channels)?;
+        }
+        if let Err(r) = self.vmmu.install(gfid, &request.fb) {
+            self.chids.release(gfid);
+            return Err(r);
+        }
+        if self.is_dirty(s, &request) {
+            s.stats.count("bootload-dirty-fb");
+        }
+        let marker = if s.faults.has(&Fault::PluginNoBoot) {
+            None
+        } else {
+            Some(s.now_ns().saturating_add(s.config.plugin_boot_delay_ns))
+        };
+        if let Some(at) = marker {
+            s.wake_at(at);
+        }
+        s.trace.line(
+            "vgpu",
+            format_args!(
+                "gfid {gfid} bootload fb {:x?} heap {:x?}",
+                request.fb, request.heap
+            ),
+        );
+        s.stats.count("bootloads");
+        self.list.insert(
+            gfid,
+            Vgpu {
+                request,
+                task: Task::boot(marker),
+                encoder_capacity: 100,
+            },
+        );
+        Ok(())
+    }
+
+    /// FB and heap are usable memory that no other vGPU has.
+    fn check_memory(&self, request: &Bootload) -> Result<(), Refusal> {
+        let gfid = request.gfid;
+        for r in request.fb.iter().chain([&request.heap]) {
+            if r.start < self.usable.start || r.end > self.usable.end {
+                refuse!(
+                    ERR_INVALID_ADDRESS,
+                    "fb-reserved",
+                    "gfid {gfid}: {:#x}..{:#x} reaches outside of the usable FB {:#x}..{:#x}",
+                    r.start,
+                    r.end,
+                    self.usable.start,
+                    self.usable.end
+                )
+            }
+        }
+        for (other, v) in &self.list {
+            let theirs = &v.request;
+            if let Some(r) = request.fb.iter().find(|r| overlap(r, &theirs.heap)) {
+                refuse!(
+                    ERR_IN_USE,
+                    "fb-overlap",
+                    "gfid {gfid}: FB {:#x}..{:#x} overlaps the heap of gfid {other}",
+                    r.start,
+                    r.end
+                )
+            }
+            if theirs
+                .fb
+                .iter()
+                .chain([&theirs.heap])
+                .any(|r| overlap(r, &request.heap))
+            {
+                refuse!(
+                    ERR_IN_USE,
+                    "heap-overlap",
+                    "gfid {gfid}: heap {:#x}..{:#x} overlaps memory of gfid {other}",
+                    request.heap.start,
+                    request.heap.end
+                )
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the guest would find anything but zeros in its memory.
+    fn is_dirty(&self, s: &Services<'_>, request: &Bootload) -> bool {
+        request
+            .fb
+            .iter()
+            .any(|r| !matches!(s.vram.first_nonzero(r.clone()), Ok(None)))
+    }
+
+    fn find(&mut self, gfid: u32, what: &str) -> Result<&mut Vgpu, Refusal> {
+        match self.list.get_mut(&gfid) {
+            Some(v) => Ok(v),
+            None => refuse!(
+                ERR_OBJECT_NOT_FOUND,
+                "gfid-unknown",
+                "{what}: gfid {gfid} has no vGPU"
+            ),
+        }
+    }
+
+    /// SHUTDOWN_GSP_VGPU_PLUGIN_TASK.
+    pub fn shutdown(&mut self, gfid: u32) -> Result<(), Refusal> {
+        let v = self.find(gfid, "shutdown")?;
+        if v.task.stopped() {
+            refuse!(
+                ERR_INVALID_STATE,
+                "shutdown-twice",
+                "gfid {gfid}: its plugin task is stopped already"
+            )
+        }
+        v.task.shutdown();
+        Ok(())
+    }
+
+    /// VGPU_PLUGIN_CLEANUP.
+    pub fn cleanup(&mut self, gfid: u32) -> Result<(), Refusal> {
+        let v = self.find(gfid, "cleanup")?;
+        if !v.task.stopped() {
+            refuse!(
+                ERR_INVALID_STATE,
+                "cleanup-running",
+                "gfid {gfid}: cleanup of a task that was not shut down"
+            )
+        }
+        self.vmmu.remove(gfid);
+        self.chids.release(gfid);
+        self.list.remove(&gfid);
+        Ok(())
+    }
+
+    /// SET_VGPU_ENCODER_CAPACITY.
+    pub fn set_encoder_capacity(&mut self, gfid: u32, percent: u32) -> Result<(), Refusal> {
+        let v = self.find(gfid, "encoder capacity")?;
+        if percent > 100 {
+            refuse!(
+                ERR_INVALID_ARGUMENT,
+                "encoder-capacity",
+                "gfid {gfid}: {percent} percent"
+            )
+        }
+        v.encoder_capacity = percent;
+        Ok(())
+    }
+
+    /// The PF rang its PRIV doorbell.
+    pub fn doorbell(&mut self, s: &mut Services<'_>, value: u32) -> Result<(), Refusal> {
+        let (gfid, bit) = (value / 32, value % 32);
+        if bit != DOORBELL_CPU_PLUGIN {
+            refuse!(
+                ERR_INVALID_ARGUMENT,
+                "doorbell-bit",
+                "doorbell value {value:#x}: bit {bit} is not 17"
+            )
+        }
+        let Vgpus {
+            list, types, chids, ..
+        } = self;
+        let Some(v) = list.get_mut(&gfid) else {
+            refuse!(
+                ERR_OBJECT_NOT_FOUND,
+                "doorbell-no-vgpu",
+                "doorbell value {value:#x}: gfid {gfid} has no vGPU"
+            )
+        };
+        // A task whose marker is due by now is up, whether or not the timer ran.
+        v.task.tick(s.vram, &v.request, s.host.now_ns())?;
+        let strict = s.config.strict_plugin;
+        v.task.doorbell(
+            s,
+            Context {
+                types,
+                chids,
+                request: &v.request,
+                strict,
+            },
+        )
+    }
+
+    /// Does what is due in any task and asks to be called for the rest.
+    pub fn timer(&mut self, s: &mut Services<'_>) {
+        let now = s.now_ns();
+        for v in self.list.values_mut() {
+            if let Err(r) = v.task.tick(s.vram, &v.request, now) {
+                s.refuse(r.kind, format_args!("{}", r.text));
+            }
+            if let Some(at) = v.task.deadline() {
+                s.wake_at(at);
+            }
+        }
+    }
+}
