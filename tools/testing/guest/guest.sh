@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Test guests: a QEMU inside the lab VM (or on a host with a real board) that
+# owns one VF through `-device vfio-pci` and runs the agent of agent.c. Source
+# this file; then
+#
+#   guest_start NAME VF [QEMU OPTION…]  boots the guest in the background
+#   guest_ready NAME                    waits for its agent
+#   guest NAME COMMAND…                 one agent command: prints the answer,
+#                                       returns 0 for "ok", 1 for "fail",
+#                                       2 when the guest is gone or silent
+#   guest_stop NAME                     powers it off and waits for QEMU
+#   guest_kill NAME                     SIGKILL to QEMU, and waits
+#   guest_kill_all                      the same to every guest that is left
+#
+# Needs GUEST_QEMU, GUEST_QEMU_DATA, GUEST_KERNEL and GUEST_INITRAMFS.
+
+: "${GUEST_BOOT_TIMEOUT:=600}"
+: "${GUEST_COMMAND_TIMEOUT:=120}"
+# Emulated in an emulated machine a guest boots a hundred times slower than on
+# hardware; what it does not need is what costs most: ACPI and the HPET are half.
+: "${GUEST_APPEND:=console=ttyS0 quiet panic=-1 acpi=off nokaslr}"
+
+declare -A guest_pid guest_in guest_out guest_dir
+
+guest_start() {
+	local name=$1 vf=$2 dir in out
+	shift 2
+
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/guest-$name.XXXXXX")
+	mkfifo "$dir/ctl.in" "$dir/ctl.out"
+	# Opened for both directions, so that neither side blocks in open().
+	exec {in}<>"$dir/ctl.in" {out}<>"$dir/ctl.out"
+	# QEMU must not inherit the descriptors of this or another guest.
+	(
+		local fd
+		for fd in "$in" "$out" "${guest_in[@]}" "${guest_out[@]}"; do
+			exec {fd}>&-
+		done
+		exec "$GUEST_QEMU" ${GUEST_QEMU_DATA:+-L "$GUEST_QEMU_DATA"} \
+			-nodefaults -no-user-config -display none -monitor none \
+			-machine q35,hpet=off -accel "${GUEST_ACCEL:-tcg}" -cpu qemu64 -m 192M -smp 1 \
+			-kernel "$GUEST_KERNEL" -initrd "$GUEST_INITRAMFS" \
+			-append "$GUEST_APPEND" -no-reboot \
+			-serial "file:$dir/console" \
+			-chardev "pipe,id=ctl,path=$dir/ctl" -serial chardev:ctl \
+			-device pcie-root-port,id=rp0 \
+			-device "vfio-pci,host=$vf,id=vgpu,bus=rp0" "$@"
+	) </dev/null >"$dir/qemu.log" 2>&1 &
+	guest_pid[$name]=$!
+	guest_in[$name]=$in
+	guest_out[$name]=$out
+	guest_dir[$name]=$dir
+}
+
+# What a person needs to see when a guest did not do what it was told.
+guest_report() {
+	local dir=${guest_dir[$1]}
+
+	echo "# guest $1: QEMU said:"
+	sed 's/^/#   /' "$dir/qemu.log"
+	echo "# guest $1: end of its console:"
+	tail -n 20 "$dir/console" 2>/dev/null | sed 's/^/#   /'
+}
+
+# Reads one line of the guest's answer within $2 seconds, in steps, so that a
+# QEMU that has died is noticed at once. A step that ends in the middle of a
+# line keeps what it has.
+guest_read_line() {
+	local name=$1 deadline=$((SECONDS + $2)) part
+
+	line=
+	while :; do
+		if IFS= read -r -t 1 -u "${guest_out[$name]}" part; then
+			line+=$part
+			return 0
+		fi
+		line+=$part
+		kill -0 "${guest_pid[$name]}" 2>/dev/null || return 1
+		((SECONDS < deadline)) || return 1
+	done
+}
+
+guest_ready() {
+	local line
+
+	if ! guest_read_line "$1" "$GUEST_BOOT_TIMEOUT" || [[ $line != ready* ]]; then
+		echo "# guest $1 did not start: ${line:-no answer within $GUEST_BOOT_TIMEOUT s}"
+		guest_report "$1"
+		return 2
+	fi
+}
+
+guest() {
+	local name=$1 line
+	shift
+
+	printf '%s\n' "$*" >&"${guest_in[$name]}"
+	while guest_read_line "$name" "$GUEST_COMMAND_TIMEOUT"; do
+		printf '%s\n' "$line"
+		case $line in
+		ok*) return 0 ;;
+		fail*) return 1 ;;
+		esac
+	done
+	echo "# guest $name: no answer to '$*'"
+	guest_report "$name"
+	return 2
+}
+
+guest_release() {
+	local name=$1 in=${guest_in[$1]} out=${guest_out[$1]}
+
+	local status=0
+	wait "${guest_pid[$name]}" || status=$?
+	exec {in}>&- {out}>&-
+	rm -rf "${guest_dir[$name]}"
+	unset "guest_pid[$name]" "guest_in[$name]" "guest_out[$name]" "guest_dir[$name]"
+	return $status
+}
+
+guest_stop() {
+	local deadline=$((SECONDS + GUEST_COMMAND_TIMEOUT)) pid=${guest_pid[$1]}
+
+	printf 'poweroff\n' >&"${guest_in[$1]}"
+	while kill -0 "$pid" 2>/dev/null; do
+		if ((SECONDS >= deadline)); then
+			echo "# guest $1 did not power off"
+			guest_report "$1"
+			kill -KILL "$pid"
+			guest_release "$1"
+			return 2
+		fi
+		read -r -t 0.2 -u "${guest_out[$1]}" _ || true
+	done
+	guest_release "$1"
+}
+
+guest_kill() {
+	kill -KILL "${guest_pid[$1]}"
+	guest_release "$1"
+	return 0
+}
+
+guest_kill_all() {
+	local name
+
+	for name in "${!guest_pid[@]}"; do
+		guest_kill "$name"
+	done
+}

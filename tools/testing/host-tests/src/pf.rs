@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pure parts of the PF driver, `drivers/gpu/nova-core-vgpu/`.
+
+// Boot: parsers, layouts, wire formats. Their modules are nested as in the driver.
+#[path = "../../../../drivers/gpu/nova-core-vgpu/bytes.rs"]
+mod bytes;
+mod fb;
+mod firmware;
+mod firmware_tests;
+mod gsp;
+mod gsp_tests;
+mod regs;
+mod vbios;
+mod vbios_tests;
+
+// Resources: status words, FB ranges, channel IDs, page tables, RM wire structures.
+#[path = "../../../../drivers/gpu/nova-core-vgpu/fifo/chid.rs"]
+mod chid;
+#[path = "../../../../drivers/gpu/nova-core-vgpu/fifo/engines.rs"]
+mod engines;
+#[path = "../../../../drivers/gpu/nova-core-vgpu/gsp/nv_status.rs"]
+mod nv_status;
+#[path = "../../../../drivers/gpu/nova-core-vgpu/mm/pagetable.rs"]
+mod pagetable;
+#[path = "../../../../drivers/gpu/nova-core-vgpu/fb/ranges.rs"]
+mod ranges;
+#[path = "../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/rm.rs"]
+mod rm;
+#[path = "../../../../drivers/gpu/nova-core-vgpu/gsp/rm/ids.rs"]
+mod rm_ids;
+#[path = "../../../../drivers/gpu/nova-core-vgpu/mm/walk.rs"]
+mod walk;

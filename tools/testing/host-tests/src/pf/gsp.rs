@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Messages to and from GSP.
+
+pub(crate) mod cmdq;
+pub(crate) mod fw;

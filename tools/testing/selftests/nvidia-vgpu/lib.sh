@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the tests of this directory share. A test sources it from the top of
+# the source tree, as root, where the GPU is: in the lab VM, or on a host with
+# a real board (what needs the emulated GPU's own counts is then skipped).
+#
+#   needs_model                 skips the test without an emulated GPU
+#   begin N                     TAP header and plan, and baseline
+#   baseline                    picks $pf, enables no VF, remembers the counts
+#   result DESC CMD…            one test: passes when CMD returns 0
+#   writes VALUE FILE [ERROR]   the write succeeds, or fails with ERROR's text
+#   remember NAME               keeps the counts of live things under NAME
+#   settled [NAME]              nothing is held: driver's and model's counts are
+#                               what they were at begin, or at remember NAME
+#   no_refusals [KIND]          the emulated GPU refused nothing since begin,
+#                               but for this kind
+#   finish                      totals, exit status
+
+eval "$(tools/testing/lab/lab env)"
+# shellcheck source=/dev/null
+. "$LAB_KERNEL_SRC/tools/testing/selftests/kselftest/ktap_helpers.sh"
+. tools/testing/lib/host.sh
+
+export LC_ALL=C
+BUILD=$PWD/build
+VFIO_HOLD=$BUILD/selftests/vfio_hold
+QMP_PORT=/dev/virtio-ports/org.qemu.qmp
+
+scratch=$(mktemp -d)
+# What a test must undo when it ends early is added to this function's list.
+at_exit=()
+leave() {
+	local action
+
+	for action in "${at_exit[@]}"; do
+		$action
+	done
+	rm -rf "$scratch"
+}
+trap leave EXIT
+
+have_model() {
+	[ -c "$QMP_PORT" ]
+}
+
+# For a whole test: nothing else can be made to fail on request.
+needs_model() {
+	have_model && return 0
+	ktap_print_header
+	ktap_skip_all "needs the faults of the emulated GPU"
+	exit "$KSFT_SKIP"
+}
+
+gpu_ctl() {
+	"$BUILD/ada-gpu/ada-gpu-ctl" "$@"
+}
+
+# Counts of live things as the driver sees them, without those that only grow.
+driver_counts() {
+	grep -v '^fb_unscrubbed ' "/sys/kernel/debug/$PF_DRIVER/$pf/stats"
+}
+
+# The same as the emulated firmware sees them. No control takes types out of
+# the firmware's table again: it keeps them until it is unloaded.
+model_counts() {
+	if have_model; then
+		gpu_ctl stats live | grep -v '^types '
+	fi
+}
+
+model_refusals() {
+	if have_model; then
+		gpu_ctl stats refusals
+	fi
+}
+
+begin() {
+	ktap_print_header
+	ktap_set_plan "$1"
+	[ -n "${pf:-}" ] || baseline
+}
+
+baseline() {
+	pf=$(host_find_pf) || ktap_exit_fail_msg "no PF is bound to $PF_DRIVER"
+	numvfs=/sys/bus/pci/devices/$pf/sriov_numvfs
+	model_refusals >"$scratch/refusals"
+	remember begin
+}
+
+# ktap_test_result splits its words again; this one keeps arguments whole and
+# prints what the command said when it failed. Not in a subshell: a test may
+# start and end background processes.
+result() {
+	local description=$1
+	shift
+
+	if "$@" >"$scratch/output" 2>&1; then
+		ktap_test_pass "$description"
+	else
+		sed 's/^/# /' "$scratch/output"
+		ktap_test_fail "$description"
+	fi
+}
+
+# The types of this board in the metadata file, one line each:
+# ID NVIDIA NAME DEVICE:SUBSYSTEM MAX FB HEAP BAR1 …
+board_types() {
+	local device
+
+	device=$(cat "/sys/bus/pci/devices/$pf/device")
+	vgpu-metadata print "$LAB_FIRMWARE/nvidia/vgpu-570.144.bin" |
+		awk -v device="device 10de:${device#0x}," '
+			/^device / { this = index($0, device) == 1 }
+			this && /^[0-9]+ /'
+}
+
+writes() {
+	local value=$1 file=$2 error=${3:-} output
+
+	if output=$( (printf '%s' "$value" >"$file") 2>&1); then
+		[ -z "$error" ] && return 0
+		echo "writing '$value' to $file succeeded, expected: $error"
+		return 1
+	fi
+	[ -n "$error" ] && [[ $output == *"$error"* ]] && return 0
+	echo "writing '$value' to $file: ${output##*: }, expected: ${error:-success}"
+	return 1
+}
+
+reads() {
+	local expected=$1 file=$2 text
+
+	text=$(cat "$file") || return 1
+	[ "$text" = "$expected" ] && return 0
+	printf 'reading %s:\n%s\nexpected:\n%s\n' "$file" "$text" "$expected"
+	return 1
+}
+
+remember() {
+	driver_counts >"$scratch/counts.$1" && model_counts >>"$scratch/counts.$1"
+}
+
+settled() {
+	diff "$scratch/counts.${1:-begin}" <(driver_counts; model_counts)
+}
+
+# A real GPU keeps no such record.
+no_refusals() {
+	local ignored=${1:-none}
+
+	diff <(grep -v "^$ignored " "$scratch/refusals") <(model_refusals | grep -v "^$ignored ") || {
+		gpu_ctl get refusals
+		return 1
+	}
+}
+
+# The lines that the drivers have logged since mark_log.
+mark_log() {
+	echo "selftest-mark-$BASHPID-$RANDOM" | tee /dev/kmsg >"$scratch/mark"
+}
+
+log_since_mark() {
+	dmesg --notime | awk -v mark="$(cat "$scratch/mark")" 'found { print } index($0, mark) { found = 1 }'
+}
+
+logged() {
+	log_since_mark | grep -qE "$1" && return 0
+	echo "nothing in the log matches '$1':"
+	log_since_mark
+	return 1
+}
+
+# vgpu_file VF FILE: a file of the VF's nvidia/ directory.
+vgpu_file() {
+	echo "/sys/bus/pci/devices/$1/nvidia/$2"
+}
+
+enable_vfs() {
+	local i vf
+
+	echo "$1" >"$numvfs" || return 1
+	vfs=()
+	for ((i = 0; i < $1; i++)); do
+		vf=$(host_vf "$pf" "$i")
+		host_bind_vf "$vf" || return 1
+		vfs+=("$vf")
+	done
+}
+
+disable_vfs() {
+	echo 0 >"$numvfs"
+}
+
+# hold_vf VF: opens the VFIO device in the background; returns when it is open
+# or refused. $held is "open" or "error ENAME".
+hold_vf() {
+	coproc HOLD { exec "$VFIO_HOLD" "$1"; }
+	# shellcheck disable=SC2034 # for the tests
+	IFS= read -r -u "${HOLD[0]}" held
+}
+
+# hold_line LINE: one command to the holder; prints its answer.
+hold_line() {
+	local answer
+
+	printf '%s\n' "$1" >&"${HOLD[1]}"
+	IFS= read -r -u "${HOLD[0]}" answer
+	printf '%s\n' "$answer"
+}
+
+release_vf() {
+	# shellcheck disable=SC2153 # HOLD_PID is set by coproc
+	local pid=$HOLD_PID
+
+	printf 'close\n' >&"${HOLD[1]}"
+	wait "$pid"
+}
+
+finish() {
+	ktap_finished
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Both modules unload and load again; the PF is unbound and bound; what the PF
+# says when vGPU cannot be used (R1, R2, R4).
+set -u
+. tools/testing/selftests/nvidia-vgpu/lib.sh
+
+ROUNDS=${TEST_ROUNDS:-5}
+
+reload() {
+	local i
+
+	for ((i = 0; i < ROUNDS; i++)); do
+		host_unload_modules && host_load_modules || return 1
+		[ "$(host_find_pf)" = "$pf" ] || { echo "round $i: the PF is not bound"; return 1; }
+	done
+}
+
+rebind() {
+	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind" || return 1
+	[ ! -e "/sys/bus/pci/devices/$pf/driver" ] || return 1
+	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind"
+}
+
+# The VFs go with the PF, whatever was chosen on them.
+rebind_with_vfs() {
+	enable_vfs 2 && writes 942 "$(vgpu_file "${vfs[0]}" current_vgpu_type)" || return 1
+	rebind || return 1
+	[ ! -e "/sys/bus/pci/devices/${vfs[0]}" ] || { echo "${vfs[0]} is still there"; return 1; }
+	reads 0 "$numvfs"
+}
+
+core_without_vfio_driver() {
+	rmmod "$VF_DRIVER" || return 1
+	echo 2 >"$numvfs" && echo 0 >"$numvfs" || return 1
+	insmod "$MODULES_DIR/$VF_DRIVER.ko"
+}
+
+core_is_pinned() {
+	! rmmod "$PF_DRIVER" 2>/dev/null || { echo "the core driver was removed under the VFIO driver"; return 1; }
+}
+
+# A function whose PF our core does not drive is refused with one line.
+refuses_others() {
+	mark_log
+	echo "$VF_DRIVER" >"/sys/bus/pci/devices/$pf/driver_override" || return 1
+	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind"
+	local status=0
+	{ echo "$pf" >"/sys/bus/pci/drivers/$VF_DRIVER/bind"; } 2>/dev/null || status=1
+	echo >"/sys/bus/pci/devices/$pf/driver_override"
+	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind"
+	[ $status -ne 0 ] || { echo "the PF was bound to $VF_DRIVER"; return 1; }
+	# One line of the driver, beside the one that the driver core adds.
+	[ "$(log_since_mark | grep "$VF_DRIVER $pf" | grep -vc 'probe with driver')" -eq 1 ] &&
+		logged "$VF_DRIVER $pf: is not a VF of a GPU that $PF_DRIVER drives"
+}
+
+begin 10
+result "unload and load both modules $ROUNDS times" reload
+result "counts are as after the first load" settled
+result "unbind and bind the PF" rebind
+result "unbind and bind it with VFs in use" rebind_with_vfs
+result "counts are as before" settled
+result "the core works without the VFIO driver" core_without_vfio_driver
+result "the core cannot be removed under the VFIO driver" core_is_pinned
+result "the VFIO driver refuses a function that is no VF of our core" refuses_others
+result "nothing is left behind" settled
+result "the GPU refused nothing" no_refusals
+finish

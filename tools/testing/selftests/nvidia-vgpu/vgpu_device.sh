@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The VFIO device of a vGPU as a VMM finds it: the kernel's own test of VFIO
+# PCI devices, vgpu_device_test for several types, and what the plugin is told
+# of bus mastering and resets (R15, R16, R17).
+#
+# The output of the programs stands before this script's own results, each with
+# its own plan.
+set -u
+. tools/testing/selftests/nvidia-vgpu/lib.sh
+
+# The 2Q, 6Q and 48Q of this board: id, device:subsystem, BAR1 and FB in MiB. A VF whose
+# BAR1 is smaller than the type's shows all of it.
+types() {
+	board_types | awk '$3 ~ /-(2|6|48)Q$/ { print $1, $4, $8, $6 }'
+}
+
+baseline
+enable_vfs 1 || ktap_exit_fail_msg "cannot enable a VF"
+vf=${vfs[0]}
+type_file=$(vgpu_file "$vf" current_vgpu_type)
+# "start end flags" of BAR1
+read -r start end _ < <(sed -n 2p "/sys/bus/pci/devices/$vf/resource")
+physical_mib=$(((end - start + 1) >> 20))
+
+programs_ok() {
+	[ "$failed_programs" -eq 0 ]
+}
+
+failed_programs=0
+# Through the VFIO group and a container, as QEMU does it without iommufd, and
+# through the device file with iommufd.
+modes="vfio_type1v2_iommu iommufd"
+while read -r id pci_ids bar1_mib fb_mib; do
+	[ "$bar1_mib" -le "$physical_mib" ] || bar1_mib=$physical_mib
+	echo "$id" >"$type_file" || failed_programs=$((failed_programs + 1))
+	for mode in $modes; do
+		echo "# type $id, BAR1 of $bar1_mib MiB, $mode"
+		IOMMU_MODE=$mode "$BUILD/selftests/vgpu_device_test" "${pci_ids%:*}" "${pci_ids#*:}" \
+			"$bar1_mib" "$fb_mib" "$vf" </dev/null ||
+			failed_programs=$((failed_programs + 1))
+	done
+	modes=iommufd # once is enough for the group
+done < <(types)
+echo "# upstream's vfio_pci_device_test"
+"$BUILD/selftests/vfio_pci_device_test" "$vf" || failed_programs=$((failed_programs + 1))
+
+# told STATE LINE: after LINE the plugin knows bus mastering to be STATE.
+told() {
+	local answer
+
+	answer=$(hold_line "$2")
+	[ "$answer" = ok ] || { echo "$2: $answer"; return 1; }
+	[ "$(gpu_ctl stats live.bus-masters)" = "$1" ] || { gpu_ctl stats live; return 1; }
+}
+
+begin 8
+result "all programs passed" programs_ok
+if have_model; then
+	hold_vf "$vf"
+	result "open for bus mastering" test "$held" = open
+	result "the plugin is told that it is off" told 0 "bme off"
+	result "and that it is on again" told 1 "bme on"
+	result "a reset keeps it on" told 1 "reset"
+	release_vf >/dev/null
+	result "closing switches it off" test "$(gpu_ctl stats live.bus-masters)" = 0
+else
+	for skipped in 1 2 3 4 5; do
+		ktap_test_skip "what the plugin knows ($skipped)"
+	done
+fi
+echo 0 >"$type_file"
+disable_vfs
+result "nothing is left behind" settled
+result "the GPU refused nothing but BAR1 behind FB" no_refusals vf-bar1
+finish
