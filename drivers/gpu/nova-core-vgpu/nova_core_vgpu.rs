@@ -16,6 +16,7 @@ use kernel::{
 };
 
 mod bytes;
+mod ce;
 mod debugfs;
 mod driver;
 mod falcon;

@@ -34,6 +34,7 @@
 const BAR1: u32 = 1;
 
 mod bringup;
+mod copying;
 mod faults;
 mod handle;
 mod ops;

@@ -24,6 +24,7 @@ use super::{
     BAR1, //
 };
 use crate::{
+    ce::CopyEngine,
     fb::manager::{
         FbOwner,
         FbRequest,
@@ -126,6 +127,7 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
             channels <- new_mutex!(facts.map(|f| f.pool)),
             ids <- new_mutex!(ids),
             bar1 <- new_mutex!(bar1),
+            ce: CopyEngine::new(),
         }),
         GFP_KERNEL,
     )?;

@@ -34,6 +34,7 @@ use super::{
     RmError, //
 };
 use crate::{
+    ce::CopyEngine,
     fb::manager::Manager,
     fifo::{
         self,
@@ -73,6 +74,7 @@ pub struct Gpu {
     pub(super) ids: Mutex<ClientIds>,
     #[pin]
     pub(super) bar1: Mutex<Bar1>,
+    pub(super) ce: CopyEngine,
 }
 
 impl Gpu {
