@@ -9,6 +9,7 @@
 //!       fb              ranges of frame buffer and their owners
 //!       channels        channel IDs per runlist
 //!       gsp             message queue and events
+//!       rpc             requests by function: counts, bytes, latency
 //!       loginit …       log buffers of GSP
 //!       bar1_selftest   reading it maps, writes, reads back, unmaps
 //! ```
@@ -91,6 +92,7 @@ pub(crate) fn files(
             dir.read_callback_file(c"fb", files, &fb);
             dir.read_callback_file(c"channels", files, &channels);
             dir.read_callback_file(c"gsp", files, &gsp);
+            dir.read_callback_file(c"rpc", files, &rpc);
             for log in &files.logs {
                 dir.read_binary_file(log.name(), log);
             }
@@ -199,6 +201,29 @@ fn gsp(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         )?;
     }
     writeln!(f, "event unknown {unknown}")
+}
+
+fn rpc(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let shown = files.handle.gpu().with_core(|core| {
+        Ok(core.cmdq().traffic().snapshots().try_for_each(|row| {
+            let ns = |percent| row.latency.percentile(percent).unwrap_or(0);
+            writeln!(
+                f,
+                "{} requests {} replies {} errors {} failures {} bytes_out {} bytes_in {} p50_ns {} p99_ns {} max_ns {}",
+                row.name,
+                row.requests,
+                row.replies,
+                row.errors,
+                row.failures,
+                row.bytes_out,
+                row.bytes_in,
+                ns(50),
+                ns(99),
+                row.latency.max
+            )
+        }))
+    });
+    shown.unwrap_or_else(|_| writeln!(f, "gone"))
 }
 
 fn bar1_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {

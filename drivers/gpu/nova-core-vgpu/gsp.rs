@@ -20,6 +20,7 @@ pub(crate) mod logs;
 pub(crate) mod nv_status;
 pub(crate) mod rm;
 mod sequencer;
+pub(crate) mod stats;
 mod unload;
 
 use kernel::{

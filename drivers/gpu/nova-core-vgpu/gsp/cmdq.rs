@@ -49,6 +49,7 @@ use super::{
         Router, //
     },
     nv_status::NvStatus,
+    stats, //
 };
 
 use receive::Rx;
@@ -155,6 +156,7 @@ pub(crate) struct Cmdq<'gpu> {
     rx: Mutex<Rx>,
     #[pin]
     router: Router,
+    traffic: stats::Stats,
 }
 
 impl<'gpu> Cmdq<'gpu> {
@@ -174,6 +176,7 @@ impl<'gpu> Cmdq<'gpu> {
             tx <- new_mutex!(Tx::new()),
             rx <- new_mutex!(Rx::new()),
             router <- Router::new(),
+            traffic: stats::Stats::new()?,
         })
     }
 
@@ -185,6 +188,11 @@ impl<'gpu> Cmdq<'gpu> {
     /// Where events go.
     pub(crate) fn router(&self) -> &Router {
         &self.router
+    }
+
+    /// Counters and latencies of each function.
+    pub(crate) fn traffic(&self) -> &stats::Stats {
+        &self.traffic
     }
 
     /// Counters, and the number of requests in flight.
@@ -205,14 +213,24 @@ impl<'gpu> Cmdq<'gpu> {
     /// have become unusable, `ENODEV` when GSP is shut down, `ENOMEM`. The first two are reported.
     pub(crate) fn call_raw(&self, function: u32, payload: &[u8], timeout: Delta) -> Result<Rpc> {
         let sequence = self.rx.lock().waiters.add(function, payload.len())?;
-        let result = self
-            .transmit(function, sequence, payload)
-            .and_then(|()| self.wait(function, sequence, timeout));
+        let start = Instant::<Monotonic>::now();
+        self.traffic.request(function, sequence, payload);
 
-        if result.is_err() {
-            self.rx.lock().waiters.remove(sequence);
-        }
-        result
+        self.transmit(function, sequence, payload)
+            .and_then(|()| self.wait(function, sequence, timeout))
+            .inspect(|rpc| {
+                self.traffic.reply(
+                    function,
+                    sequence,
+                    rpc.result,
+                    &rpc.payload,
+                    start.elapsed(),
+                )
+            })
+            .inspect_err(|_| {
+                self.rx.lock().waiters.remove(sequence);
+                self.traffic.failed(function, sequence);
+            })
     }
 
     /// Sends a typed request and waits for its reply.
@@ -246,7 +264,9 @@ impl<'gpu> Cmdq<'gpu> {
         let mut payload = KVVec::new();
         command.encode(&mut payload)?;
 
+        self.traffic.request(C::FUNCTION, 0, &payload);
         self.transmit(C::FUNCTION, 0, &payload)
+            .inspect_err(|_| self.traffic.failed(C::FUNCTION, 0))
     }
 
     /// Looks for messages and routes events.
@@ -259,6 +279,7 @@ impl<'gpu> Cmdq<'gpu> {
 
     /// Routes an event that was taken with [`Self::next_event`].
     pub(super) fn route(&self, event: &OwnedEvent) {
+        self.traffic.event(event.function, &event.payload);
         self.router.route(
             self.dev,
             &Event {

@@ -4,3 +4,5 @@
 
 pub(crate) mod cmdq;
 pub(crate) mod fw;
+#[path = "../../../../../drivers/gpu/nova-core-vgpu/gsp/stats/histogram.rs"]
+pub(crate) mod histogram;

@@ -20,6 +20,31 @@ pub(crate) mod function {
     pub(crate) const GSP_RM_CONTROL: u32 = 76;
     /// Allocates an object.
     pub(crate) const GSP_RM_ALLOC: u32 = 103;
+
+    /// Functions with a name.
+    const NAMES: [(u32, &str); 8] = [
+        (FREE, "FREE"),
+        (UNLOADING_GUEST_DRIVER, "UNLOADING_GUEST_DRIVER"),
+        (GET_GSP_STATIC_INFO, "GET_GSP_STATIC_INFO"),
+        (CONTINUATION_RECORD, "CONTINUATION_RECORD"),
+        (GSP_SET_SYSTEM_INFO, "GSP_SET_SYSTEM_INFO"),
+        (SET_REGISTRY, "SET_REGISTRY"),
+        (GSP_RM_CONTROL, "GSP_RM_CONTROL"),
+        (GSP_RM_ALLOC, "GSP_RM_ALLOC"),
+    ];
+
+    /// Number of functions with a name.
+    pub(crate) const COUNT: usize = NAMES.len();
+
+    /// Position of `id` among the functions with a name.
+    pub(crate) fn index(id: u32) -> Option<usize> {
+        NAMES.iter().position(|(known, _)| *known == id)
+    }
+
+    /// Name of the function at `index`.
+    pub(crate) fn name(index: usize) -> Option<&'static str> {
+        NAMES.get(index).map(|(_, name)| *name)
+    }
 }
 
 /// Events that GSP sends by itself.

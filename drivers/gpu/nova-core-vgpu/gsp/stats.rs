@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How much is asked of GSP, what comes back, and how long that takes.
+//!
+//! ```text
+//!   request()  the message is about to be sent     requests, bytes out
+//!   reply()    its reply is complete               replies, bytes in, latency; errors by status
+//!   failed()   there will be no reply              failures (timeout, killed, GSP gone)
+//!   event()    GSP said something by itself        counted by the router
+//! ```
+//!
+//! One row per function that this driver uses, and one for all others. Everything is an atomic
+//! counter of its own: nobody waits here, and a reader may see a request whose bytes are not yet
+//! counted.
+
+pub(crate) mod histogram;
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    time::Delta, //
+};
+
+use super::fw::r570_144::function;
+
+use histogram::{
+    Histogram,
+    BUCKETS, //
+};
+
+/// Counters of one function.
+struct Row {
+    requests: Atomic<u64>,
+    replies: Atomic<u64>,
+    errors: Atomic<u64>,
+    failures: Atomic<u64>,
+    bytes_out: Atomic<u64>,
+    bytes_in: Atomic<u64>,
+    latency: [Atomic<u64>; BUCKETS],
+    latency_max: Atomic<u64>,
+}
+
+impl Row {
+    fn new() -> Self {
+        Self {
+            requests: Atomic::new(0),
+            replies: Atomic::new(0),
+            errors: Atomic::new(0),
+            failures: Atomic::new(0),
+            bytes_out: Atomic::new(0),
+            bytes_in: Atomic::new(0),
+            latency: core::array::from_fn(|_| Atomic::new(0)),
+            latency_max: Atomic::new(0),
+        }
+    }
+
+    fn add_latency(&self, ns: u64) {
+        if let Some(count) = self.latency.get(histogram::bucket(ns)) {
+            count.add(1, Relaxed);
+        }
+        let mut max = self.latency_max.load(Relaxed);
+        while ns > max {
+            match self.latency_max.cmpxchg(max, ns, Relaxed) {
+                Ok(_) => break,
+                Err(now) => max = now,
+            }
+        }
+    }
+}
+
+/// The counters of one function at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Snapshot {
+    /// Name of the function, "other" for those without one.
+    pub(crate) name: &'static str,
+    /// Messages sent, answered or not.
+    pub(crate) requests: u64,
+    /// Replies that somebody waited for.
+    pub(crate) replies: u64,
+    /// Replies with an `NV_STATUS` that is not success.
+    pub(crate) errors: u64,
+    /// Requests that ended without a reply.
+    pub(crate) failures: u64,
+    /// Bytes of payload sent.
+    pub(crate) bytes_out: u64,
+    /// Bytes of payload of replies.
+    pub(crate) bytes_in: u64,
+    /// From sending the request to the caller having the reply.
+    pub(crate) latency: Histogram,
+}
+
+/// Counters of all functions.
+pub(crate) struct Stats {
+    /// One for each function with a name, and one more for all others.
+    rows: KVec<Row>,
+}
+
+impl Stats {
+    /// All counters at zero.
+    pub(super) fn new() -> Result<Self> {
+        let mut rows = KVec::with_capacity(function::COUNT + 1, GFP_KERNEL)?;
+
+        for _ in 0..=function::COUNT {
+            rows.push(Row::new(), GFP_KERNEL)?;
+        }
+        Ok(Self { rows })
+    }
+
+    fn row(&self, number: u32) -> &Row {
+        let index = function::index(number).unwrap_or(function::COUNT);
+
+        // BOUNDS: `new` has made `COUNT + 1` rows.
+        &self.rows[index]
+    }
+
+    /// Counts a message that is about to be sent. `sequence` is 0 when it is not answered.
+    pub(super) fn request(&self, function: u32, _sequence: u32, payload: &[u8]) {
+        let row = self.row(function);
+
+        row.requests.add(1, Relaxed);
+        // CAST: `usize` is 64 bits wide here.
+        row.bytes_out.add(payload.len() as u64, Relaxed);
+    }
+
+    /// Counts a complete reply. `result` is the raw `NV_STATUS` of the RPC header.
+    pub(super) fn reply(
+        &self,
+        function: u32,
+        _sequence: u32,
+        result: u32,
+        payload: &[u8],
+        latency: Delta,
+    ) {
+        let row = self.row(function);
+
+        row.replies.add(1, Relaxed);
+        if result != 0 {
+            row.errors.add(1, Relaxed);
+        }
+        row.bytes_in.add(payload.len() as u64, Relaxed);
+        row.add_latency(u64::try_from(latency.as_nanos()).unwrap_or(0));
+    }
+
+    /// Counts a request that ends without a reply.
+    pub(super) fn failed(&self, function: u32, _sequence: u32) {
+        self.row(function).failures.add(1, Relaxed);
+    }
+
+    /// Notes an event before it is routed.
+    pub(super) fn event(&self, _function: u32, _payload: &[u8]) {}
+
+    /// The counters of each function that was used, at this moment.
+    pub(crate) fn snapshots(&self) -> impl Iterator<Item = Snapshot> + '_ {
+        self.rows
+            .iter()
+            .enumerate()
+            .map(|(index, row)| Snapshot {
+                name: function::name(index).unwrap_or("other"),
+                requests: row.requests.load(Relaxed),
+                replies: row.replies.load(Relaxed),
+                errors: row.errors.load(Relaxed),
+                failures: row.failures.load(Relaxed),
+                bytes_out: row.bytes_out.load(Relaxed),
+                bytes_in: row.bytes_in.load(Relaxed),
+                latency: Histogram {
+                    counts: core::array::from_fn(|i| {
+                        row.latency.get(i).map_or(0, |n| n.load(Relaxed))
+                    }),
+                    max: row.latency_max.load(Relaxed),
+                },
+            })
+            .filter(|row| row.requests != 0)
+    }
+}
