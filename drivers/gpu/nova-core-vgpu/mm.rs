@@ -14,4 +14,26 @@ pub(crate) mod bar1;
 pub(crate) mod pagetable;
 pub(crate) mod pramin;
 pub(crate) mod tlb;
+pub(crate) mod vmm;
 pub(crate) mod walk;
+
+use kernel::sync::{
+    Arc,
+    Mutex, //
+};
+
+use crate::fb::manager::Manager;
+
+/// What all address spaces of a GPU share.
+pub(crate) struct Mm {
+    /// Where pages for tables come from.
+    #[allow(dead_code)]
+    fb: Arc<Mutex<Manager>>,
+}
+
+impl Mm {
+    /// Tables come from `fb`.
+    pub(crate) fn new(fb: Arc<Mutex<Manager>>) -> Self {
+        Self { fb }
+    }
+}

@@ -51,7 +51,8 @@ use crate::{
             Bar1,
             TABLE_BYTES, //
         },
-        pagetable::PAGE_SIZE, //
+        pagetable::PAGE_SIZE,
+        Mm, //
     },
 };
 
@@ -118,12 +119,15 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
             if info.ecc_enabled { "on" } else { "off" }
         );
     }
+    let fb = Arc::pin_init(new_mutex!(fb), GFP_KERNEL)?;
+    let mm = Arc::new(Mm::new(fb.clone()), GFP_KERNEL)?;
     let gpu = Arc::pin_init(
         try_pin_init!(Gpu {
             pdev: pdev.into(),
             gate <- Gate::new(),
             info,
-            fb <- new_mutex!(fb),
+            fb,
+            mm,
             channels <- new_mutex!(facts.map(|f| f.pool)),
             ids <- new_mutex!(ids),
             bar1 <- new_mutex!(bar1),

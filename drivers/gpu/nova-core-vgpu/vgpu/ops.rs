@@ -53,7 +53,8 @@ use crate::{
     },
     mm::{
         bar1::Bar1,
-        pramin::Pramin, //
+        pramin::Pramin,
+        Mm, //
     },
     regs::vf::NV_VF_PRIV_DOORBELL, //
 };
@@ -65,8 +66,8 @@ pub struct Gpu {
     #[pin]
     pub(super) gate: Gate,
     pub(super) info: Info,
-    #[pin]
-    pub(super) fb: Mutex<Manager>,
+    pub(super) fb: Arc<Mutex<Manager>>,
+    pub(super) mm: Arc<Mm>,
     /// `None` without vGPU support.
     #[pin]
     pub(super) channels: Mutex<Option<ChannelPool>>,
@@ -186,6 +187,12 @@ impl Gpu {
     /// Lets `f` look at BAR1.
     pub(crate) fn with_bar1<R>(&self, f: impl FnOnce(&Bar1) -> R) -> R {
         f(&self.bar1.lock())
+    }
+
+    /// What address spaces share, to make one with.
+    #[allow(dead_code)]
+    pub(crate) fn mm(&self) -> &Arc<Mm> {
+        &self.mm
     }
 
     /// Number of RM clients.
