@@ -6,6 +6,7 @@
 //!   ada-gpu-ctl ── virtio port "org.qemu.qmp" ── QMP monitor of the QEMU that
 //!                                                runs this VM
 //!     fault SPEC      qom-set /machine/peripheral/gpu0 fault SPEC
+//!     event SPEC      qom-set /machine/peripheral/gpu0 event SPEC
 //!     stats live      qom-get /machine/peripheral/gpu0 stats
 //! ```
 //!
@@ -43,6 +44,8 @@ struct Cli {
 enum Command {
     /// Inject faults; "clear" ends all, "help" lists what there is.
     Fault { spec: String },
+    /// Let GSP send a message; "help" lists what there is.
+    Event { spec: String },
     /// Show counts: all as JSON, one group as "key value" lines, or one number.
     Stats { key: Option<String> },
     /// Show a property.
@@ -73,6 +76,8 @@ fn run(cli: Cli) -> Result<String, String> {
         Command::Fault { spec } if spec == "help" => return Ok(plain(&get("fault-help")?)),
         Command::Fault { spec } if spec == "clear" => ("fault".to_owned(), String::new()),
         Command::Fault { spec } => ("fault".to_owned(), spec),
+        Command::Event { spec } if spec == "help" => return Ok(plain(&get("event-help")?)),
+        Command::Event { spec } => ("event".to_owned(), spec),
         Command::Set { property, value } => (property, value),
     };
     qmp.execute(

@@ -22,6 +22,15 @@ const LIVE: &[(&str, &str)] = &[
         "what the model refused lately, one per line (read only)",
     ),
     ("fault-help", "the faults that can be injected (read only)"),
+    (
+        "event",
+        "sends a message from GSP while running; see event-help",
+    ),
+    ("event-help", "the events that can be sent (read only)"),
+    (
+        "interrupts",
+        "how often each vector and message was raised (read only)",
+    ),
 ];
 
 struct Row {

@@ -57,6 +57,8 @@ const RISCV_BCR_CTRL: u32 = 0x1668;
 
 /// IRQSTAT bit GSP-RM uses to say that the status queue has a message.
 pub const IRQ_SWGEN0: u32 = 1 << 6;
+/// IRQSTAT bit of a core that halted.
+pub const IRQ_HALT: u32 = 1 << 4;
 
 const HWCFG2_RESET_READY: u32 = 1 << 31;
 const HWCFG2_MEM_SCRUBBING: u32 = 1 << 12;
@@ -92,6 +94,8 @@ pub enum Action {
     Start,
     /// The engine was reset.
     Reset,
+    /// Raise the interrupt again if a status bit is still set.
+    Retrigger,
     /// There is no such register.
     Unknown,
 }
@@ -234,9 +238,24 @@ impl Falcon {
         };
     }
 
-    /// Sets interrupt status bits, as GSP-RM does.
-    pub fn raise(&mut self, bits: u32) {
+    /// Sets interrupt status bits, as GSP-RM does. Returns whether the engine's
+    /// interrupt line rose: a bit set before it was cleared makes no new edge.
+    pub fn raise(&mut self, bits: u32) -> bool {
+        let before = self.pending();
         self.irqstat |= bits;
+        !before && self.pending()
+    }
+
+    /// Whether the interrupt line is up: a status bit that the RISC-V core routes
+    /// to the host.
+    pub fn pending(&self) -> bool {
+        self.irqstat & self.riscv_irqmask & self.riscv_irqdest != 0
+    }
+
+    /// GSP-RM routes its interrupts to the host.
+    pub fn route_interrupts(&mut self) {
+        self.riscv_irqmask |= IRQ_SWGEN0 | IRQ_HALT;
+        self.riscv_irqdest |= IRQ_SWGEN0 | IRQ_HALT;
     }
 
     /// BROM parameters: (engine mask, ucode ID, signature offset in DMEM), when
@@ -340,6 +359,7 @@ impl Falcon {
             RM => self.rm = v,
             DEBUGINFO => self.debuginfo = v,
             CPUCTL | CPUCTL_ALIAS if v & CPUCTL_STARTCPU != 0 => return Action::Start,
+            INTR_RETRIGGER if v & 1 != 0 => return Action::Retrigger,
             CPUCTL | CPUCTL_ALIAS | INTR_RETRIGGER | IRQSTAT | HWCFG2 | HWCFG | HWCFG1 => {}
             BOOTVEC => self.bootvec = v,
             // The scrub bits are requests that complete at once.

@@ -106,9 +106,14 @@ impl FuncRegs {
         })
     }
 
+    /// Subtrees that are pending and enabled.
+    pub fn pending(&self) -> u32 {
+        self.top() & self.top_enable
+    }
+
     /// Subtrees that became pending and enabled since the last evaluation.
     fn evaluate(&mut self) -> u32 {
-        let now = self.top() & self.top_enable;
+        let now = self.pending();
         let edges = now & !self.delivered;
         self.delivered = now;
         edges

@@ -10,6 +10,8 @@
 
 mod booter;
 mod engines;
+mod inject;
+mod interrupts;
 mod memory;
 mod messages;
 mod registers;
@@ -17,9 +19,9 @@ mod registers;
 use crate::board::Board;
 use crate::config::{Config, ConfigError};
 use crate::falcon::{Engine, Falcon};
-use crate::fault::Faults;
+use crate::fault::{Fault, Faults};
 use crate::func::FuncRegs;
-use crate::gsp::Gsp;
+use crate::gsp::{events, Gsp, State};
 use crate::host::{Bar, Function, Host};
 use crate::regs::Regs;
 use crate::rm::Rm;
@@ -130,6 +132,8 @@ pub struct Gpu {
     events: Vec<GspEvent>,
     rm_wake_ns: Option<u64>,
     timer_ns: Option<u64>,
+    interrupts: interrupts::Counts,
+    armed: inject::Armed,
 }
 
 impl Gpu {
@@ -142,7 +146,7 @@ impl Gpu {
         trace
             .open(&config.trace)
             .map_err(|e| ConfigError::Invalid(format!("trace={}: {e}", config.trace)))?;
-        Ok(Gpu {
+        let mut gpu = Gpu {
             regs: Regs::new(&config, host.now_ns()),
             vbios: Vbios::new(config.device_id),
             gsp_falcon: Falcon::new(Engine::Gsp),
@@ -159,6 +163,8 @@ impl Gpu {
             events: Vec::new(),
             rm_wake_ns: None,
             timer_ns: None,
+            interrupts: Default::default(),
+            armed: Default::default(),
             board: Board {
                 vram: Vram::new(config.fb_size(), config.poison),
                 config,
@@ -168,7 +174,9 @@ impl Gpu {
                 faults,
                 pci: PciState::default(),
             },
-        })
+        };
+        gpu.arm();
+        Ok(gpu)
     }
 
     /// A CPU read of `size` (1, 2, 4 or 8) bytes. Reads that nothing answers
@@ -180,6 +188,7 @@ impl Gpu {
         self.board.stats.mmio_reads += 1;
         self.settle();
         let value = match (f, bar) {
+            _ if self.off_bus() => ones(size),
             (Function::Pf, Bar::Bar0) => self.bar0_read(offset, size),
             (Function::Pf, _) => self.window_read(bar, offset, size),
             (Function::Vf(vf), _) => self.vf_read(vf, bar, offset, size),
@@ -208,6 +217,7 @@ impl Gpu {
             );
         }
         match (f, bar) {
+            _ if self.off_bus() => {}
             (Function::Pf, Bar::Bar0) => self.bar0_write(offset, size, value),
             (Function::Pf, _) => self.window_write(bar, offset, size, value),
             (Function::Vf(vf), _) => self.vf_write(vf, bar, offset, size, value),
@@ -222,6 +232,11 @@ impl Gpu {
         self.board.trace.line("pci", format_args!("reset {kind:?}"));
         self.board.stats.count("reset");
         match kind {
+            Reset::Flr(f) if self.board.faults.flr_fails() => {
+                self.board
+                    .trace
+                    .line("fault", format_args!("FLR of {f:?} does nothing"));
+            }
             Reset::Flr(Function::Vf(vf)) => {
                 if let Some(func) = self.vf_func.get_mut(usize::from(vf)) {
                     *func = FuncRegs::default();
@@ -288,7 +303,13 @@ impl Gpu {
         self.pump();
     }
 
-    /// Sets a property. While running, only `fault` and `trace` can be changed.
+    /// Whether nothing on the board answers.
+    fn off_bus(&self) -> bool {
+        self.board.faults.has(&Fault::OffBus)
+    }
+
+    /// Sets a property. While running, only `fault` and `trace` can be changed;
+    /// `event` sends a message from GSP.
     pub fn set_property(&mut self, name: &str, value: &str) -> Result<(), PropertyError> {
         match name {
             "fault" => {
@@ -296,9 +317,13 @@ impl Gpu {
                     .faults
                     .set(value)
                     .map_err(PropertyError::Invalid)?;
+                self.board.trace.set_now(self.board.host.now_ns());
                 self.board.trace.line("fault", format_args!("'{value}'"));
+                self.arm();
+                self.pump();
                 Ok(())
             }
+            "event" => self.inject_event(value).map_err(PropertyError::Invalid),
             "trace" => {
                 self.board.config.trace = value.to_owned();
                 self.board
@@ -314,13 +339,18 @@ impl Gpu {
     }
 
     /// A property, or one of the live values: `stats` (JSON), `refusals` (the
-    /// last refusals, one per line), `fault`, `fault-help`.
+    /// last refusals, one per line), `interrupts` (counts per vector and message),
+    /// `fault`, `fault-help`, `event-help`.
     pub fn property(&self, name: &str) -> Option<String> {
         match name {
             "stats" => Some(self.board.stats.json()),
             "refusals" => Some(self.board.trace.recent_refusals()),
             "fault" => Some(self.board.faults.text().to_owned()),
             "fault-help" => Some(Faults::help()),
+            "event-help" => Some(events::help()),
+            // What was sent last is in the trace.
+            "event" => Some(String::new()),
+            "interrupts" => Some(self.interrupts.text()),
             _ => self.board.config.get(name),
         }
     }
@@ -369,8 +399,12 @@ impl Gpu {
         }
     }
 
-    /// Calls GSP-RM, if it runs; its events are queued for sending.
+    /// Calls GSP-RM, if it runs and is not halted; its events are queued for
+    /// sending.
     fn with_rm<T>(&mut self, call: impl FnOnce(&mut Rm, &mut Services<'_>) -> T) -> Option<T> {
+        if self.gsp.state == State::Dead {
+            return None;
+        }
         let mut rm = self.rm.take()?;
         let result = call(&mut rm, &mut self.services());
         self.rm = Some(rm);

@@ -18,6 +18,7 @@
 
 pub mod boot;
 pub mod element;
+pub mod events;
 pub mod init;
 pub mod queue;
 pub mod script;
@@ -79,6 +80,8 @@ pub enum State {
     Running,
     /// Unloaded; waiting for reset.
     Suspended,
+    /// Halted by an error; waiting for reset.
+    Dead,
 }
 
 /// A whole message from the driver.

@@ -120,6 +120,10 @@ pub mod func {
     pub const BAR2_BLOCK: u32 = 0x0f48;
     /// Pending binds of the two.
     pub const BIND_STATUS: u32 = 0x0f50;
+    /// Latches the vector written, as its source would.
+    pub const LEAF_TRIGGER: u32 = 0x1640;
+    /// Bits of it that are the vector.
+    pub const LEAF_TRIGGER_VECTOR: u32 = 0xfff;
     /// Doorbell to GSP: gfid * 32 + bit from the PF, a token from a VF.
     pub const PRIV_DOORBELL: u32 = 0x2200;
     /// Page directory of the next invalidate: address >> 12 in 31:4.
@@ -180,6 +184,10 @@ pub struct Regs {
     pub tlb_command: u32,
     /// Polls left until it is done.
     pub tlb_polls: u8,
+    /// It never will be: a fault.
+    pub tlb_stuck: bool,
+    /// An MSI was sent and not re-armed since.
+    pub msi_sent: bool,
     /// ROM shadow control word of the configuration mirror.
     pub rom_control: u32,
     /// Engine mailboxes of GSP and SEC2.
@@ -206,6 +214,8 @@ impl Regs {
             tlb_pdb: [0; 2],
             tlb_command: 0,
             tlb_polls: 0,
+            tlb_stuck: false,
+            msi_sent: false,
             rom_control: 0,
             mailboxes: [[0; ENGINE_MAILBOXES as usize]; 2],
             sec2_vector: 0,

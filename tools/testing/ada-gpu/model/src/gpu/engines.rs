@@ -79,6 +79,8 @@ impl Gpu {
             Action::Dma => self.dma(e),
             Action::Start => self.start(e),
             Action::Reset => self.engine_reset(e, debuginfo),
+            Action::Retrigger if e == Engine::Gsp => self.gsp_retrigger(),
+            Action::Retrigger => {}
             Action::Unknown => return false,
         }
         true
@@ -135,7 +137,7 @@ impl Gpu {
             }
             State::Sequencing { checked: true } => {}
             // Also how a driver recovers from a boot that did not finish.
-            State::Suspended | State::Silent | State::Init => self.gsp_off(),
+            State::Suspended | State::Silent | State::Init | State::Dead => self.gsp_off(),
             State::Running => {
                 self.board.refuse(
                     "gsp-reset-while-running",
@@ -269,10 +271,11 @@ impl Gpu {
         self.rm_ready();
     }
 
-    /// Finishes microcode whose time is over.
+    /// Finishes microcode whose time is over, and commits faults that are due.
     pub(super) fn settle(&mut self) {
         let now = self.board.host.now_ns();
         self.board.trace.set_now(now);
+        self.strike(now);
         if self.sec2_falcon.running_until.is_some_and(|t| t <= now) {
             self.sec2_falcon.running_until = None;
             if let Some(program) = self.sec2_program.take() {
@@ -327,11 +330,7 @@ impl Gpu {
 
     /// Tells the CPU that the status queue has something new.
     pub(super) fn notify(&mut self) {
-        /// Interrupt vector of the GSP.
-        const VECTOR: u32 = 155;
-        self.gsp_falcon.raise(IRQ_SWGEN0);
-        let subtrees = self.pf_func.raise(VECTOR);
-        self.deliver(crate::host::Function::Pf, subtrees);
+        self.gsp_interrupt(IRQ_SWGEN0);
     }
 }
 

@@ -195,9 +195,16 @@ impl Gpu {
         if command & TRIGGER == 0 {
             return;
         }
+        self.board.stats.count("tlb-invalidate");
         // Busy is seen once, so that drivers have to poll.
         self.regs.tlb_polls = 1;
-        self.board.stats.count("tlb-invalidate");
+        self.regs.tlb_stuck = self.board.faults.tlb_timeout();
+        if self.regs.tlb_stuck {
+            self.board
+                .trace
+                .line("fault", format_args!("TLB invalidate {command:#x} hangs"));
+            return;
+        }
         let [low, high] = self.regs.tlb_pdb;
         let pdb = u64::from(low & !0xf) << 8 | u64::from(high) << 40;
         let all = command & ALL_PDB != 0;

@@ -39,6 +39,13 @@ impl Gpu {
                 .refuse("doorbell-queue", format_args!("queue {queue}"));
             return;
         }
+        if !self.stalled() {
+            self.drain_commands();
+        }
+    }
+
+    /// Handles every message in the command queue.
+    pub(super) fn drain_commands(&mut self) {
         while let Some(m) = self.gsp.receive(&mut self.board) {
             self.board.stats.count("message-received");
             self.board.trace.line(
@@ -232,6 +239,8 @@ impl Gpu {
         self.gsp.state = State::Running;
         let rm = Rm::new(&mut self.services());
         self.rm = Some(rm);
+        self.gsp_falcon.route_interrupts();
+        self.rearm_death();
         self.board.stats.count("init-done");
         self.board
             .trace
@@ -256,7 +265,9 @@ impl Gpu {
 
     /// The PF's PRIV doorbell.
     pub(super) fn priv_doorbell(&mut self, value: u32) {
-        if self.with_rm(|rm, s| rm.doorbell(s, value)).is_none() {
+        let heard = self.with_rm(|rm, s| rm.doorbell(s, value)).is_some();
+        // A driver cannot know that a GSP it did not stop is dead.
+        if !heard && self.gsp.state != State::Dead {
             self.board
                 .refuse("doorbell-no-gsp", format_args!("value {value:#x}"));
         }
@@ -264,15 +275,23 @@ impl Gpu {
 
     /// Sends what is due and arms the timer for what is not.
     pub(super) fn pump(&mut self) {
+        if self.off_bus() {
+            return;
+        }
         let (sent, retry) = self.gsp.transmit(&mut self.board);
         if sent {
             self.notify();
         }
-        let next = [retry, self.rm_wake_ns, self.sec2_falcon.running_until]
-            .into_iter()
-            .flatten()
-            .min()
-            .filter(|t| *t != u64::MAX);
+        let next = [
+            retry,
+            self.rm_wake_ns,
+            self.sec2_falcon.running_until,
+            self.strike_ns(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .filter(|t| *t != u64::MAX);
         if next != self.timer_ns {
             self.timer_ns = next;
             self.board.host.set_timer(next);

@@ -206,7 +206,7 @@ impl Gpu {
             _ if regs::FLUSH.contains(&off) => r.flush_polls = 1,
             _ if regs::XVE.contains(&off) => match off - regs::XVE.start {
                 regs::XVE_ROM_CONTROL => r.rom_control = v,
-                regs::XVE_MSI_REARM => {}
+                regs::XVE_MSI_REARM => self.msi_rearm(),
                 cfg => self.board.refuse(
                     "register-read-only",
                     format_args!("config mirror {cfg:#x} = {v:#x}"),
@@ -246,7 +246,9 @@ impl Gpu {
             func::TLB_UPPER_PDB => r.tlb_pdb[1],
             func::TLB_INVALIDATE => {
                 let busy = r.tlb_polls > 0;
-                r.tlb_polls = r.tlb_polls.saturating_sub(1);
+                if !r.tlb_stuck {
+                    r.tlb_polls = r.tlb_polls.saturating_sub(1);
+                }
                 r.tlb_command & !(1 << 31) | u32::from(busy) << 31
             }
             func::TIME_0 => time(r.time_offset, now).0,
@@ -270,6 +272,7 @@ impl Gpu {
             func::DOORBELL => self
                 .board
                 .refuse("doorbell-no-channel", format_args!("token {v:#x}")),
+            func::LEAF_TRIGGER => self.interrupt(Function::Pf, v & func::LEAF_TRIGGER_VECTOR),
             _ => match self.pf_func.write(off, v) {
                 Some(subtrees) => self.deliver(Function::Pf, subtrees),
                 None => return false,
@@ -291,19 +294,6 @@ impl Gpu {
             "bar-block",
             format_args!("CPU writes block register {off:#x} = {v:#x}"),
         );
-    }
-
-    /// Sends the MSI-X vectors of `subtrees`.
-    pub(super) fn deliver(&mut self, f: Function, subtrees: u32) {
-        for vector in 0..32u16 {
-            if subtrees & 1 << vector != 0 {
-                self.board.stats.count("msix");
-                self.board
-                    .trace
-                    .line("irq", format_args!("{f:?} vector {vector}"));
-                self.board.host.msix(f, vector);
-            }
-        }
     }
 
     /// Fuse register value of the FWSEC microcode.

@@ -24,8 +24,6 @@ pub const GET_GSP_STATIC_INFO: u32 = 65;
 pub const RM_CONTROL: u32 = 76;
 /// GSP_RM_ALLOC.
 pub const RM_ALLOC: u32 = 103;
-/// Event GPUACCT_PERFMON_UTIL_SAMPLES.
-pub const EVENT_GPUACCT: u32 = 0x1008;
 
 const CONTROL_STATUS: usize = 12;
 const CONTROL_PARAMS: usize = 24;

@@ -3,6 +3,8 @@
 //! Tests of the whole model through its public interface.
 
 mod boot;
+mod faults;
+mod interrupts;
 mod malformed;
 mod messages;
 mod windows;

@@ -15,17 +15,14 @@
 
 use super::{Control, Run};
 use crate::bytes::{put, put_u32, put_u64, u32_at, u8_at};
+use crate::gsp::events;
 use crate::rm::bootload;
-use crate::rm::message::EVENT_GPUACCT;
 use crate::rm::status::refuse;
 use crate::rm::types;
 
 const MAX_VGPUS: usize = 32;
 const GUEST_SIZE: usize = 152;
 const GUEST_VM_INFO_SIZE: usize = 104;
-
-/// Bytes of the GPU accounting event: 16 of header, 72 samples of 56.
-const GPUACCT_SIZE: usize = 16 + 72 * 56;
 
 const fn control(cmd: u32, name: &'static str, size: usize, run: Run) -> Control {
     Control {
@@ -52,7 +49,8 @@ pub const TABLE: &[Control] = &[
             // Real firmware samples utilisation once a vGPU exists; a host that does
             // not know the event must survive it.
             if s.config.gpuacct_event && !std::mem::replace(&mut rm.gpuacct_sent, true) {
-                s.post(EVENT_GPUACCT, vec![0; GPUACCT_SIZE]);
+                let samples = events::util_samples(0, s.now_ns());
+                s.events.push(samples);
             }
             Ok(())
         },
