@@ -112,14 +112,13 @@ fn stats(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     gpu.with_fb(|fb| {
         let quarantined: u64 = fb
             .live()
-            .iter()
             .filter(|s| s.owner == FbOwner::Quarantine)
             .map(|s| s.end - s.start)
             .sum();
         writeln!(f, "fb_total {}", fb.total())?;
         writeln!(f, "fb_used {}", fb.total() - fb.free())?;
         writeln!(f, "fb_free {}", fb.free())?;
-        writeln!(f, "fb_ranges {}", fb.live().len())?;
+        writeln!(f, "fb_ranges {}", fb.live().count())?;
         writeln!(f, "fb_quarantined {quarantined}")?;
         writeln!(f, "fb_unscrubbed {}", fb.scrub().unscrubbed())?;
         writeln!(f, "scrub {}", fb.scrub().state())

@@ -11,8 +11,11 @@
 mod carveout;
 pub(crate) mod layout;
 pub(crate) mod manager;
+#[allow(dead_code, reason = "not all of it has users yet")]
 pub(crate) mod ranges;
 pub(crate) mod scrub;
+#[allow(dead_code, reason = "not all of it has users yet")]
+mod spans;
 mod sysmem_flush;
 
 pub(crate) use carveout::{

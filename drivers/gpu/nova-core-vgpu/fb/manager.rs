@@ -111,11 +111,7 @@ impl Manager {
 
     /// Gives a range back, unless it is in quarantine.
     pub(crate) fn release(&mut self, dev: &device::Device, range: &Range<u64>) {
-        let quarantined = self
-            .live()
-            .iter()
-            .any(|s| s.start == range.start && s.owner == FbOwner::Quarantine);
-        if quarantined {
+        if self.ranges.get(range) == Some(&FbOwner::Quarantine) {
             return;
         }
         match self.ranges.release(range) {
@@ -150,7 +146,7 @@ impl Manager {
     }
 
     /// Live ranges, sorted by address.
-    pub(crate) fn live(&self) -> &[Span<FbOwner>] {
+    pub(crate) fn live(&self) -> impl Iterator<Item = &Span<FbOwner>> {
         self.ranges.live()
     }
 

@@ -9,19 +9,42 @@
 //! ```
 //!
 //! Used for frame buffer (owner = vGPU, firmware, page tables, …) and for the virtual address
-//! space of BAR1. Why not a buddy allocator: vGPU frame buffer must start and end on a VMMU segment
-//! but its size is rarely a power of two (a 48 GiB board divided by three instances), may be asked
-//! for at a fixed offset (placement), and must be accounted to its owner byte by byte. At most a
-//! hundred ranges are ever live, so a sorted table searched front to back is both the simplest
-//! thing that is exact and fast enough; nothing is allocated once the table exists, so a
-//! reservation cannot fail for want of kernel memory.
+//! space of BAR1. Each range is contiguous and inside one region; reserving and releasing one takes
+//! O(log n) steps for n ranges, see [`super::spans`].
+//!
+//! Why not the buddy allocator of the kernel, `kernel::gpu::buddy`:
+//!
+//! * Guest frame buffer is contiguous, a multiple of the VMMU segment and rarely a power of two.
+//!   Buddy rounds contiguous requests up to one before it looks for a block, and then gives the
+//!   rest back in place: of 45 GiB, it places six vGPUs of 6 GiB and leaves 9 GiB in pieces of at
+//!   most 2 GiB, where a seventh one fits here and 3 GiB are left in one piece.
+//! * It frees and merges blocks; a range here also has an owner, can change it (quarantine), and
+//!   is found by its address.
+//! * Its notion of cleared memory is one bit a block, which is lost when blocks merge. Scrubbing
+//!   needs to know any range by the byte ([`super::scrub`]).
+//! * It allocates memory for each block, so that a release can need memory.
+//! * `CONFIG_GPU_BUDDY` has no prompt and is selected by other drivers only; a module outside the
+//!   kernel's tree would depend on whether somebody has enabled one of those.
+//!
+//! Why not `kernel::maple_tree` or `kernel::rbtree`: the first finds gaps by size but not by
+//! alignment, the second knows no gaps; both allocate when a range is reserved.
 //!
 //! Pure: also compiled on the host by `tools/testing/host-tests`.
 
 use core::ops::{DerefMut, Range};
 
-/// Ranges are multiples of this many bytes, the small page of the GPU's MMU.
-pub(crate) const GRANULE: u64 = 4096;
+use super::spans::{
+    align_down,
+    align_up,
+    Spans,
+    TableFull,
+    Want, //
+};
+
+pub(crate) use super::spans::{
+    Span,
+    GRANULE, //
+};
 
 /// Most separate regions a pool may be made of: the number of FB region entries GSP reports
 /// (OGKM 570.144 `NV2080_CTRL_CMD_FB_GET_FB_REGION_INFO_MAX_ENTRIES`).
@@ -43,6 +66,12 @@ pub(crate) enum RangeError {
     NotFound,
 }
 
+impl From<TableFull> for RangeError {
+    fn from(_: TableFull) -> Self {
+        Self::Full
+    }
+}
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
@@ -56,23 +85,33 @@ pub(crate) struct Request {
     pub(crate) top_down: bool,
 }
 
-/// A live range and whom it belongs to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Span<O> {
-    /// First byte.
-    pub(crate) start: u64,
-    /// One past the last byte.
-    pub(crate) end: u64,
-    /// Owner, for accounting.
-    pub(crate) owner: O,
+impl Request {
+    /// What a gap must have room for.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid`.
+    pub(crate) fn want<'a>(&self, avoid: &'a [Range<u64>]) -> Result<Want<'a>, RangeError> {
+        let align = self.align.max(GRANULE);
+        if self.size == 0 || self.size % GRANULE != 0 || !align.is_power_of_two() {
+            return Err(RangeError::Invalid);
+        }
+        Ok(Want {
+            size: self.size,
+            align,
+            top_down: self.top_down,
+            avoid,
+        })
+    }
 }
 
-/// The pool. `T` is the table of live ranges, a slice of fixed length (a `KVec` in the driver).
+/// The pool. `T` is the table of live ranges, a slice of fixed length (a `KVVec` in the driver),
+/// which has room for that many ranges less the number of regions.
 ///
 /// # Invariants
 ///
-/// `spans[..len]` is sorted by start, free of overlaps, and each span lies inside one region.
-/// `regions[..region_count]` is sorted, free of overlaps and never adjacent.
+/// `regions[..region_count]` is sorted, free of overlaps and never adjacent, and `spans` has the
+/// same regions.
 pub(crate) struct Ranges<O, T>
 where
     O: Copy + Default,
@@ -80,8 +119,7 @@ where
 {
     regions: [(u64, u64); MAX_REGIONS],
     region_count: usize,
-    spans: T,
-    len: usize,
+    spans: Spans<O, T>,
 }
 
 impl<O, T> Ranges<O, T>
@@ -94,103 +132,126 @@ where
         Self {
             regions: [(0, 0); MAX_REGIONS],
             region_count: 0,
-            spans: table,
-            len: 0,
+            spans: Spans::new(table),
         }
     }
 
-    /// Adds `[start, end)`, shrunk inwards to multiples of [`GRANULE`].
+    /// Adds `[start, end)`, shrunk inwards to multiples of [`GRANULE`], and returns what is left
+    /// of it.
     ///
     /// # Errors
     ///
     /// `Invalid` if nothing remains or it overlaps a known region, `Full` if there are too many.
-    pub(crate) fn add_region(&mut self, start: u64, end: u64) -> Result<(), RangeError> {
+    pub(crate) fn add_region(&mut self, start: u64, end: u64) -> Result<Range<u64>, RangeError> {
         let start = align_up(start, GRANULE).ok_or(RangeError::Invalid)?;
         let end = align_down(end, GRANULE);
         if start >= end {
             return Err(RangeError::Invalid);
         }
-        let known = &self.regions[..self.region_count];
-        if known.iter().any(|&(s, e)| start < e && s < end) {
+        if self.regions().iter().any(|&(s, e)| start < e && s < end) {
             return Err(RangeError::Invalid);
         }
-        if let Some(region) = self.regions[..self.region_count]
-            .iter_mut()
-            .find(|r| r.1 == start || r.0 == end)
-        {
-            // Joining may make this region touch another one: take it out and add the union.
-            let joined = (region.0.min(start), region.1.max(end));
-            let at = self.regions[..self.region_count]
-                .iter()
-                .position(|r| r.0 >= joined.0 && r.1 <= joined.1)
-                .ok_or(RangeError::Invalid)?;
-            self.regions[at..self.region_count].rotate_left(1);
-            self.region_count -= 1;
-            return self.add_region(joined.0, joined.1);
-        }
-        if self.region_count == MAX_REGIONS {
+        // Regions that touch become one: what is before `at` ends below, the rest starts above.
+        let at = self.regions().iter().filter(|r| r.0 < start).count();
+        let count = self.region_count;
+        let joins_last = at > 0 && self.regions[at - 1].1 == start;
+        let joins_next = at < count && self.regions[at].0 == end;
+        if !joins_last && !joins_next && count == MAX_REGIONS {
             return Err(RangeError::Full);
         }
-        let at = self.regions[..self.region_count]
-            .iter()
-            .position(|r| r.0 > start)
-            .unwrap_or(self.region_count);
-        self.regions[at..=self.region_count].rotate_right(1);
-        self.regions[at] = (start, end);
-        self.region_count += 1;
-        Ok(())
-    }
-
-    /// Reserves a range for `owner`.
-    pub(crate) fn reserve(&mut self, req: &Request, owner: O) -> Result<Range<u64>, RangeError> {
-        let align = req.align.max(GRANULE);
-        if req.size == 0 || req.size % GRANULE != 0 || !align.is_power_of_two() {
-            return Err(RangeError::Invalid);
+        self.spans.add_region(&(start..end))?;
+        match (joins_last, joins_next) {
+            (true, true) => {
+                self.regions[at - 1].1 = self.regions[at].1;
+                self.regions[at..count].rotate_left(1);
+                self.region_count -= 1;
+            }
+            (true, false) => self.regions[at - 1].1 = end,
+            (false, true) => self.regions[at].0 = start,
+            (false, false) => {
+                self.regions[at..=count].rotate_right(1);
+                self.regions[at] = (start, end);
+                self.region_count += 1;
+            }
         }
-        let start = match req.fixed {
-            Some(start) => self.check_fixed(start, req.size, align)?,
-            None => self
-                .search(req.size, align, req.top_down)
-                .ok_or(RangeError::NoSpace)?,
-        };
-        let end = start + req.size;
-        self.insert(Span { start, end, owner })?;
         Ok(start..end)
     }
 
+    /// Reserves a range for `owner`.
+    ///
+    /// # Errors
+    ///
+    /// See [`RangeError`].
+    pub(crate) fn reserve(&mut self, req: &Request, owner: O) -> Result<Range<u64>, RangeError> {
+        self.reserve_avoiding(req, &[], owner)
+    }
+
+    /// Same as [`Self::reserve`], but the range does not overlap those in `avoid`, which are
+    /// sorted; a fixed one that does is `Busy`.
+    ///
+    /// # Errors
+    ///
+    /// See [`RangeError`].
+    pub(crate) fn reserve_avoiding(
+        &mut self,
+        req: &Request,
+        avoid: &[Range<u64>],
+        owner: O,
+    ) -> Result<Range<u64>, RangeError> {
+        let want = req.want(avoid)?;
+        let start = match req.fixed {
+            Some(start) => self.check_fixed(start, &want)?,
+            None => self.spans.search(&want).ok_or(RangeError::NoSpace)?,
+        };
+        let range = start..start + req.size;
+        if !self.spans.insert(&range, owner)? {
+            return Err(RangeError::Busy);
+        }
+        Ok(range)
+    }
+
     /// Gives back a range exactly as it was handed out.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
     pub(crate) fn release(&mut self, range: &Range<u64>) -> Result<O, RangeError> {
-        let at = self.spans[..self.len]
-            .iter()
-            .position(|s| s.start == range.start && s.end == range.end)
-            .ok_or(RangeError::NotFound)?;
-        let owner = self.spans[at].owner;
-        self.spans[at..self.len].rotate_left(1);
-        self.len -= 1;
+        self.get(range).ok_or(RangeError::NotFound)?;
+        let (owner, _) = self.spans.remove(range.start).ok_or(RangeError::NotFound)?;
         Ok(owner)
     }
 
     /// Changes whom a range belongs to; one that was never handed out is ignored.
     pub(crate) fn set_owner(&mut self, range: &Range<u64>, owner: O) {
-        if let Some(span) = self.spans[..self.len]
-            .iter_mut()
-            .find(|s| s.start == range.start && s.end == range.end)
-        {
-            span.owner = owner;
+        if self.get(range).is_some() {
+            self.spans.set_owner(range.start, owner);
         }
+    }
+
+    /// The owner of a range that was handed out exactly like this.
+    pub(crate) fn get(&self, range: &Range<u64>) -> Option<&O> {
+        let span = self.spans.get(range.start)?;
+        (span.end == range.end).then_some(&span.owner)
+    }
+
+    /// What is not handed out around `address`, if `address` is not.
+    pub(crate) fn gap_at(&self, address: u64) -> Option<Range<u64>> {
+        self.spans.gap_at(address)
+    }
+
+    /// The first live range that ends above `address`.
+    pub(crate) fn first_above(&self, address: u64) -> Option<&Span<O>> {
+        self.spans.first_above(address)
     }
 
     /// Bytes in all regions.
     pub(crate) fn total(&self) -> u64 {
-        self.regions[..self.region_count]
-            .iter()
-            .map(|r| r.1 - r.0)
-            .sum()
+        self.regions().iter().map(|r| r.1 - r.0).sum()
     }
 
     /// Bytes handed out.
     pub(crate) fn used(&self) -> u64 {
-        self.live().iter().map(|s| s.end - s.start).sum()
+        self.spans.bytes()
     }
 
     /// Bytes not handed out (the sum of all gaps, not the largest one).
@@ -199,8 +260,8 @@ where
     }
 
     /// The live ranges, sorted by address.
-    pub(crate) fn live(&self) -> &[Span<O>] {
-        &self.spans[..self.len]
+    pub(crate) fn live(&self) -> impl Iterator<Item = &Span<O>> {
+        self.spans.iter()
     }
 
     /// The regions, sorted by address, as (start, end) with the end excluded.
@@ -208,251 +269,14 @@ where
         &self.regions[..self.region_count]
     }
 
-    fn check_fixed(&self, start: u64, size: u64, align: u64) -> Result<u64, RangeError> {
-        let end = start.checked_add(size).ok_or(RangeError::Invalid)?;
-        if start % align != 0 || !self.regions().iter().any(|r| r.0 <= start && end <= r.1) {
+    fn check_fixed(&self, start: u64, want: &Want<'_>) -> Result<u64, RangeError> {
+        let end = start.checked_add(want.size).ok_or(RangeError::Invalid)?;
+        if start % want.align != 0 || !self.regions().iter().any(|r| r.0 <= start && end <= r.1) {
             return Err(RangeError::Invalid);
         }
-        if self.live().iter().any(|s| start < s.end && s.start < end) {
+        if want.avoid.iter().any(|a| start < a.end && a.start < end) {
             return Err(RangeError::Busy);
         }
         Ok(start)
-    }
-
-    /// Finds the first (or last) aligned place of `size` bytes.
-    fn search(&self, size: u64, align: u64, top_down: bool) -> Option<u64> {
-        let mut found = None;
-        for &(region_start, region_end) in self.regions() {
-            let mut gap_start = region_start;
-            let inside = self
-                .live()
-                .iter()
-                .filter(|s| region_start <= s.start && s.end <= region_end);
-            // One gap before each span, and a last one up to the end of the region.
-            for (gap_end, next) in inside
-                .map(|s| (s.start, s.end))
-                .chain(core::iter::once((region_end, region_end)))
-            {
-                if let Some(start) = place(gap_start, gap_end, size, align, top_down) {
-                    if !top_down {
-                        return Some(start);
-                    }
-                    found = Some(start);
-                }
-                gap_start = next;
-            }
-        }
-        found
-    }
-
-    fn insert(&mut self, span: Span<O>) -> Result<(), RangeError> {
-        if self.len == self.spans.len() {
-            return Err(RangeError::Full);
-        }
-        let at = self.spans[..self.len]
-            .iter()
-            .position(|s| s.start > span.start)
-            .unwrap_or(self.len);
-        self.spans[at..=self.len].rotate_right(1);
-        self.spans[at] = span;
-        self.len += 1;
-        Ok(())
-    }
-}
-
-/// Places `size` bytes in the gap `[start, end)`, at its low or its high end.
-fn place(start: u64, end: u64, size: u64, align: u64, top_down: bool) -> Option<u64> {
-    if top_down {
-        let at = align_down(end.checked_sub(size)?, align);
-        (at >= start).then_some(at)
-    } else {
-        let at = align_up(start, align)?;
-        (at.checked_add(size)? <= end).then_some(at)
-    }
-}
-
-fn align_up(value: u64, align: u64) -> Option<u64> {
-    value.checked_add(align - 1).map(|v| v & !(align - 1))
-}
-
-fn align_down(value: u64, align: u64) -> u64 {
-    value & !(align - 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const M: u64 = 1 << 20;
-
-    fn pool(slots: usize, regions: &[(u64, u64)]) -> Ranges<u32, Vec<Span<u32>>> {
-        let mut p = Ranges::new(vec![Span::default(); slots]);
-        for &(s, e) in regions {
-            p.add_region(s, e).unwrap();
-        }
-        p
-    }
-
-    fn req(size: u64, align: u64) -> Request {
-        Request {
-            size,
-            align,
-            fixed: None,
-            top_down: false,
-        }
-    }
-
-    #[test]
-    fn first_fit_and_alignment() {
-        let mut p = pool(8, &[(M, 1024 * M)]);
-        assert_eq!(p.reserve(&req(M, 0), 1), Ok(M..2 * M));
-        assert_eq!(p.reserve(&req(256 * M, 128 * M), 2), Ok(128 * M..384 * M));
-        // The hole before the aligned range is still usable.
-        assert_eq!(p.reserve(&req(126 * M, M), 3), Ok(2 * M..128 * M));
-        assert_eq!(p.used(), 383 * M);
-        assert_eq!(p.free(), 1023 * M - 383 * M);
-    }
-
-    #[test]
-    fn top_down_takes_the_highest_place() {
-        let mut p = pool(8, &[(0, 100 * M), (200 * M, 300 * M)]);
-        let top = Request {
-            top_down: true,
-            ..req(10 * M, 8 * M)
-        };
-        assert_eq!(p.reserve(&top, 1), Ok(288 * M..298 * M));
-        assert_eq!(p.reserve(&top, 2), Ok(272 * M..282 * M));
-        let big = Request {
-            size: 90 * M,
-            ..top
-        };
-        assert_eq!(p.reserve(&big, 3), Ok(8 * M..98 * M));
-    }
-
-    #[test]
-    fn fixed_offsets() {
-        let mut p = pool(8, &[(0, 512 * M)]);
-        let at = |start| Request {
-            fixed: Some(start),
-            ..req(128 * M, 128 * M)
-        };
-        assert_eq!(p.reserve(&at(128 * M), 1), Ok(128 * M..256 * M));
-        assert_eq!(p.reserve(&at(128 * M), 2), Err(RangeError::Busy));
-        assert_eq!(p.reserve(&at(64 * M), 2), Err(RangeError::Invalid));
-        assert_eq!(p.reserve(&at(512 * M), 2), Err(RangeError::Invalid));
-        assert_eq!(p.reserve(&at(!(128 * M - 1)), 2), Err(RangeError::Invalid));
-        assert_eq!(p.reserve(&at(256 * M), 2), Ok(256 * M..384 * M));
-    }
-
-    #[test]
-    fn a_range_never_spans_two_regions() {
-        let mut p = pool(8, &[(0, 64 * M), (128 * M, 192 * M)]);
-        assert_eq!(p.reserve(&req(65 * M, M), 1), Err(RangeError::NoSpace));
-        let fixed = Request {
-            fixed: Some(63 * M),
-            ..req(2 * M, M)
-        };
-        assert_eq!(p.reserve(&fixed, 1), Err(RangeError::Invalid));
-    }
-
-    #[test]
-    fn bad_requests() {
-        let mut p = pool(8, &[(0, 64 * M)]);
-        assert_eq!(p.reserve(&req(0, M), 1), Err(RangeError::Invalid));
-        assert_eq!(p.reserve(&req(100, M), 1), Err(RangeError::Invalid));
-        assert_eq!(p.reserve(&req(M, 3 * M), 1), Err(RangeError::Invalid));
-        assert_eq!(p.reserve(&req(!4095, M), 1), Err(RangeError::NoSpace));
-        assert_eq!(p.live().len(), 0);
-    }
-
-    #[test]
-    fn release_only_what_was_given() {
-        let mut p = pool(8, &[(0, 64 * M)]);
-        let a = p.reserve(&req(4 * M, M), 7).unwrap();
-        assert_eq!(p.release(&(a.start..a.end + M)), Err(RangeError::NotFound));
-        p.set_owner(&a, 8);
-        p.set_owner(&(a.start..a.end + M), 9);
-        assert_eq!(p.release(&a), Ok(8));
-        assert_eq!(p.release(&a), Err(RangeError::NotFound));
-        assert_eq!(p.free(), 64 * M);
-    }
-
-    #[test]
-    fn the_table_bounds_live_ranges() {
-        let mut p = pool(2, &[(0, 64 * M)]);
-        let a = p.reserve(&req(M, M), 1).unwrap();
-        p.reserve(&req(M, M), 2).unwrap();
-        assert_eq!(p.reserve(&req(M, M), 3), Err(RangeError::Full));
-        p.release(&a).unwrap();
-        assert_eq!(p.reserve(&req(M, M), 3), Ok(a));
-    }
-
-    #[test]
-    fn regions_join_and_are_checked() {
-        let mut p = pool(4, &[(0, 8 * M), (16 * M, 24 * M)]);
-        p.add_region(8 * M, 16 * M).unwrap();
-        assert_eq!(p.regions(), &[(0, 24 * M)]);
-        assert_eq!(p.add_region(M, 2 * M), Err(RangeError::Invalid));
-        assert_eq!(
-            p.add_region(32 * M + 1, 32 * M + 4096),
-            Err(RangeError::Invalid)
-        );
-        p.add_region(32 * M + 1, 33 * M + 5).unwrap();
-        assert_eq!(p.regions()[1], (32 * M + 4096, 33 * M));
-    }
-
-    /// Random reservations and releases against a byte-per-granule reference.
-    #[test]
-    fn agrees_with_a_plain_bitmap() {
-        const PAGES: u64 = 256;
-        let mut p = pool(64, &[(0, 100 * GRANULE), (120 * GRANULE, PAGES * GRANULE)]);
-        let mut map = vec![false; PAGES as usize];
-        let usable = |page: u64| page < 100 || (120..PAGES).contains(&page);
-        let mut live: Vec<Range<u64>> = Vec::new();
-        let mut state = 0x1234_5678_9abc_def1u64;
-        let mut next = |n: u64| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
-            (state >> 33) % n
-        };
-        for _ in 0..20_000 {
-            if next(3) == 0 && !live.is_empty() {
-                let r = live.swap_remove(next(live.len() as u64) as usize);
-                p.release(&r).unwrap();
-                for page in r.start / GRANULE..r.end / GRANULE {
-                    map[page as usize] = false;
-                }
-                continue;
-            }
-            let (pages, align) = (1 + next(16), 1u64 << next(5));
-            let request = Request {
-                top_down: next(2) == 0,
-                ..req(pages * GRANULE, align * GRANULE)
-            };
-            let fits = |start: u64| {
-                start % align == 0
-                    && (start..start + pages).all(|q| q < PAGES && usable(q) && !map[q as usize])
-            };
-            let expect = if request.top_down {
-                (0..PAGES).rev().find(|&s| fits(s))
-            } else {
-                (0..PAGES).find(|&s| fits(s))
-            };
-            match p.reserve(&request, 0) {
-                Ok(r) => {
-                    assert_eq!(Some(r.start / GRANULE), expect);
-                    for page in r.start / GRANULE..r.end / GRANULE {
-                        map[page as usize] = true;
-                    }
-                    live.push(r);
-                }
-                Err(RangeError::NoSpace) => assert_eq!(expect, None),
-                Err(RangeError::Full) => assert_eq!(live.len(), 64),
-                Err(e) => panic!("{e:?}"),
-            }
-            assert_eq!(
-                p.used(),
-                map.iter().filter(|&&b| b).count() as u64 * GRANULE
-            );
-        }
     }
 }

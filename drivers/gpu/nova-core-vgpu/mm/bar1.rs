@@ -181,7 +181,7 @@ impl Bar1 {
     }
 
     fn count(&self, owner: VaOwner) -> usize {
-        self.va.live().iter().filter(|s| s.owner == owner).count()
+        self.va.live().filter(|s| s.owner == owner).count()
     }
 
     /// Takes addresses that somebody else uses out of the pool: the whole 2 MiB around them unless

@@ -6,6 +6,7 @@
 #[path = "../../../../drivers/gpu/nova-core-vgpu/bytes.rs"]
 mod bytes;
 mod fb;
+mod fb_tests;
 mod firmware;
 mod firmware_tests;
 mod gsp;
@@ -23,8 +24,6 @@ mod engines;
 mod nv_status;
 #[path = "../../../../drivers/gpu/nova-core-vgpu/mm/pagetable.rs"]
 mod pagetable;
-#[path = "../../../../drivers/gpu/nova-core-vgpu/fb/ranges.rs"]
-mod ranges;
 #[path = "../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/rm.rs"]
 mod rm;
 #[path = "../../../../drivers/gpu/nova-core-vgpu/gsp/rm/ids.rs"]
