@@ -20,6 +20,7 @@ use crate::board::Board;
 use crate::config::{Config, ConfigError};
 use crate::falcon::{Engine, Falcon};
 use crate::fault::{Fault, Faults};
+use crate::fifo::Fifo;
 use crate::func::FuncRegs;
 use crate::gsp::{events, Gsp, State};
 use crate::host::{Bar, Function, Host};
@@ -124,6 +125,7 @@ pub struct Gpu {
     gsp: Gsp,
     boot: BootInfo,
     rm: Option<Rm>,
+    fifo: Fifo,
     rm_tables: RmTables,
     bar1: Window,
     bar3: Window,
@@ -155,6 +157,7 @@ impl Gpu {
             gsp: Gsp::default(),
             boot: BootInfo::default(),
             rm: None,
+            fifo: Fifo::default(),
             rm_tables: RmTables::default(),
             bar1: Window::default(),
             bar3: Window::default(),
@@ -417,6 +420,7 @@ impl Gpu {
     fn services(&mut self) -> Services<'_> {
         Services {
             vram: &mut self.board.vram,
+            fifo: &mut self.fifo,
             host: &*self.board.host,
             trace: &mut self.board.trace,
             stats: &mut self.board.stats,

@@ -34,6 +34,7 @@ pub mod bytes;
 pub mod config;
 pub mod falcon;
 pub mod fault;
+pub mod fifo;
 pub mod func;
 pub mod gpu;
 pub mod gsp;

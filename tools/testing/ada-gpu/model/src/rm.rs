@@ -15,6 +15,7 @@
 //! gives, one line in the log and one count.
 
 pub mod bootload;
+pub mod channel;
 pub mod chid;
 pub mod classes;
 pub mod controls;
@@ -27,12 +28,14 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod types;
+pub mod vaspace;
 pub mod vf;
 pub mod vgpu;
 pub mod vmmu;
 
 use crate::services::{RpcOutcome, Services};
-use objects::Objects;
+use classes::Kind;
+use objects::{Freed, Objects};
 use status::{NvStatus, Refusal};
 use vgpu::Vgpus;
 
@@ -119,10 +122,11 @@ impl Rm {
 
     fn alloc(&mut self, s: &mut Services<'_>, payload: &[u8]) -> Option<Vec<u8>> {
         let m = message::Alloc::decode(payload)?;
-        let status = match self
+        let made = self
             .objects
             .alloc(m.client, m.parent, m.object, m.class, m.params)
-        {
+            .and_then(|()| self.construct(s, &m));
+        let status = match made {
             Ok(()) => NvStatus::OK,
             Err(r) => refused(s, r),
         };
@@ -136,18 +140,53 @@ impl Rm {
         Some(message::Alloc::answer(payload, status))
     }
 
+    /// What allocating an object of this class does beside the object itself.
+    fn construct(&mut self, s: &mut Services<'_>, m: &message::Alloc<'_>) -> Result<(), Refusal> {
+        let key = (m.client, m.object);
+        let made = match m.class {
+            classes::VASPACE => vaspace::construct(s, key, m.params),
+            classes::GROUP => channel::construct_group(self, s, key, m.params),
+            classes::CHANNEL => channel::construct(self, s, key, m.parent, m.params),
+            classes::COPY_ENGINE => channel::construct_engine(s, key, m.parent, m.params),
+            _ => Ok(()),
+        };
+        if made.is_err() {
+            self.objects.forget(m.client, m.object);
+        }
+        made
+    }
+
+    /// Undoes [`Rm::construct`] for what was freed: channels before anything they
+    /// use, as their free priority in RM's resource list says.
+    fn destroy(&mut self, s: &mut Services<'_>, client: u32, mut freed: Vec<Freed>) {
+        freed.sort_by_key(|f| !matches!(f.kind, Kind::Channel | Kind::CopyEngine));
+        for f in freed {
+            let key = (client, f.handle);
+            match f.kind {
+                Kind::VaSpace => vaspace::destroy(s, key),
+                Kind::Group => channel::destroy_group(s, key),
+                Kind::Channel => channel::destroy(self, s, key),
+                Kind::CopyEngine => channel::destroy_engine(s, key),
+                Kind::Client | Kind::Device | Kind::Subdevice | Kind::Event => {}
+            }
+        }
+    }
+
     fn free(&mut self, s: &mut Services<'_>, payload: &[u8]) -> Option<Vec<u8>> {
         let m = message::Free::decode(payload)?;
         let status = match self.objects.free(m.client, m.object) {
             // RM reports success here; a driver that does it has lost track.
-            Ok(0) => {
+            Ok(freed) if freed.is_empty() => {
                 s.refuse(
                     "free-unknown",
                     format_args!("client {:#x} has no object {:#x}", m.client, m.object),
                 );
                 NvStatus::OK
             }
-            Ok(_) => NvStatus::OK,
+            Ok(freed) => {
+                self.destroy(s, m.client, freed);
+                NvStatus::OK
+            }
             Err(r) => refused(s, r),
         };
         s.trace.line(
@@ -245,6 +284,8 @@ impl Rm {
             ("fb-segments", self.vgpus.vmmu.segments() as i64),
             ("fb_bytes", self.vgpus.bytes() as i64),
             ("channels", i64::from(self.vgpus.chids.reserved())),
+            ("host-channels", s.fifo.channels.len() as i64),
+            ("vaspaces", s.fifo.spaces.len() as i64),
             ("types", self.vgpus.types.len() as i64),
             ("plugins", running().count() as i64),
             ("bus-masters", bus_masters as i64),

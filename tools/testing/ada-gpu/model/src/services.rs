@@ -12,6 +12,7 @@
 
 use crate::config::Config;
 use crate::fault::Faults;
+use crate::fifo::Fifo;
 use crate::host::Host;
 use crate::stats::Stats;
 use crate::trace::Trace;
@@ -133,6 +134,8 @@ pub struct PciState {
 pub struct Services<'a> {
     /// Video memory.
     pub vram: &'a mut Vram,
+    /// Channels and their address spaces.
+    pub fifo: &'a mut Fifo,
     /// The machine.
     pub host: &'a dyn Host,
     /// The log.

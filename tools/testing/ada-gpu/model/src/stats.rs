@@ -15,7 +15,15 @@ use serde_json::{json, Map, Value};
 use std::collections::BTreeMap;
 
 /// Live counts that are reported even when zero.
-pub const LIVE: &[&str] = &["clients", "objects", "vgpus", "fb-segments", "channels"];
+pub const LIVE: &[&str] = &[
+    "clients",
+    "objects",
+    "vgpus",
+    "fb-segments",
+    "channels",
+    "host-channels",
+    "vaspaces",
+];
 
 /// All counts of a board.
 #[derive(Debug, Default, Clone)]

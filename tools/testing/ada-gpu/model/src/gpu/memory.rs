@@ -208,7 +208,7 @@ impl Gpu {
         let [low, high] = self.regs.tlb_pdb;
         let pdb = u64::from(low & !0xf) << 8 | u64::from(high) << 40;
         let all = command & ALL_PDB != 0;
-        let mut known = all;
+        let mut known = all || self.fifo.knows_root(pdb);
         for window in [&mut self.bar1, &mut self.bar3] {
             if all || window.root == Some(pdb) {
                 window.invalidate();

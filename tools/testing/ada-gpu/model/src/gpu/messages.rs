@@ -12,6 +12,7 @@
 use super::{Function, Gpu};
 use crate::bytes::{put_u32, u32_at, u64_at, u8_at};
 use crate::fault::Fault;
+use crate::fifo::Fifo;
 use crate::gsp::init::{self, PciFacts};
 use crate::gsp::{function, script, Message, State, RPC_OK};
 use crate::rm::Rm;
@@ -255,6 +256,7 @@ impl Gpu {
     /// GSP-RM ends: everything it kept is lost.
     pub(super) fn rm_gone(&mut self) {
         self.rm = None;
+        self.fifo = Fifo::default();
         self.rm_wake_ns = None;
         self.events.clear();
         self.board.stats.reset_live();

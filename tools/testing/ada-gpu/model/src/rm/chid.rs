@@ -11,7 +11,11 @@
 //!                                     \   |   /     |
 //!   runlist                             0           1     ...
 //!                                    0 .. [offset, offset + count) .. 2048
+//!                                    host channels take single IDs outside
 //! ```
+//!
+//! ID 0 is never given to a host channel: RM keeps it for itself when vGPU
+//! offload is off, and nobody depends on it when it is on.
 //!
 //! Source: OGKM 570.144 `src/nvidia/src/kernel/virtualization/common_vgpu_mgr.c`
 //! (vgpuMgrReserveSystemChannelIDs: fixed offset in GSP-RM, each runlist once,
@@ -20,6 +24,7 @@
 
 use crate::rm::engines::{ENGINES, RUNLISTS};
 use crate::rm::status::{refuse, Refusal};
+use std::collections::BTreeSet;
 
 /// Channel IDs of one runlist.
 pub const CHANNELS: u32 = 2048;
@@ -35,12 +40,15 @@ struct Range {
 #[derive(Debug, Clone)]
 pub struct Chids {
     runlists: Vec<Vec<Range>>,
+    /// (runlist, ID) of each channel of the host.
+    hosts: BTreeSet<(u32, u32)>,
 }
 
 impl Default for Chids {
     fn default() -> Self {
         Chids {
             runlists: vec![Vec::new(); RUNLISTS],
+            hosts: BTreeSet::new(),
         }
     }
 }
@@ -106,6 +114,16 @@ impl Chids {
                     o.gfid
                 )
             }
+            let mut hosts = self.hosts.iter();
+            if let Some((_, chid)) = hosts
+                .find(|(r, chid)| *r as usize == runlist && (range.start..range.end).contains(chid))
+            {
+                refuse!(
+                    ERR_NO_MEMORY,
+                    "channel-in-use",
+                    "gfid {gfid}: channel {chid} of runlist {runlist} is one of the host"
+                )
+            }
         }
         for (have, range) in self.runlists.iter_mut().zip(wanted) {
             have.extend(range);
@@ -118,6 +136,48 @@ impl Chids {
         for have in &mut self.runlists {
             have.retain(|r| r.gfid != gfid);
         }
+    }
+
+    /// Takes one ID for a channel of the host. With `shared`, an ID that any
+    /// runlist has in use is in use.
+    pub fn take(&mut self, runlist: u32, chid: u32, shared: bool) -> Result<(), Refusal> {
+        if chid == 0 || chid >= CHANNELS {
+            refuse!(
+                ERR_INVALID_PARAMETER,
+                "channel-id",
+                "channel ID {chid} of runlist {runlist} is not in 1..{CHANNELS}"
+            )
+        }
+        if let Some(r) = self.owner(runlist, chid) {
+            refuse!(
+                ERR_NO_MEMORY,
+                "channel-in-use",
+                "channel {chid} of runlist {runlist} belongs to gfid {r}"
+            )
+        }
+        let mut hosts = self.hosts.iter();
+        if hosts.any(|(r, c)| *c == chid && (shared || *r == runlist)) {
+            refuse!(
+                ERR_NO_MEMORY,
+                "channel-in-use",
+                "channel {chid} of runlist {runlist} exists"
+            )
+        }
+        self.hosts.insert((runlist, chid));
+        Ok(())
+    }
+
+    /// Gives an ID of the host back.
+    pub fn give(&mut self, runlist: u32, chid: u32) {
+        self.hosts.remove(&(runlist, chid));
+    }
+
+    /// The vGPU that has an ID.
+    pub fn owner(&self, runlist: u32, chid: u32) -> Option<u32> {
+        let have = self.runlists.get(runlist as usize)?;
+        let mut have = have.iter();
+        have.find(|r| (r.start..r.end).contains(&chid))
+            .map(|r| r.gfid)
     }
 
     /// IDs reserved on runlist 0, which every vGPU has.
@@ -207,6 +267,35 @@ mod tests {
             "channel-range"
         );
         c.reserve(1, &all(0), 2048).unwrap();
+    }
+
+    #[test]
+    fn host_channels_and_ranges_exclude_each_other() {
+        let mut c = Chids::default();
+        c.reserve(1, &all(64), 64).unwrap();
+        for (chid, kind) in [
+            (0, "channel-id"),
+            (2048, "channel-id"),
+            (64, "channel-in-use"),
+        ] {
+            assert_eq!(c.take(1, chid, false).unwrap_err().kind, kind, "{chid}");
+        }
+        c.take(1, 63, false).unwrap();
+        c.take(2, 63, false).unwrap();
+        assert_eq!(c.take(3, 63, true).unwrap_err().kind, "channel-in-use");
+        assert_eq!(c.take(1, 63, false).unwrap_err().kind, "channel-in-use");
+        assert_eq!(
+            c.reserve(2, &all(0), 64).unwrap_err().kind,
+            "channel-in-use"
+        );
+        c.give(1, 63);
+        assert_eq!(
+            c.reserve(2, &all(0), 64).unwrap_err().kind,
+            "channel-in-use"
+        );
+        c.give(2, 63);
+        c.reserve(2, &all(0), 64).unwrap();
+        assert_eq!((c.owner(1, 127), c.owner(1, 128)), (Some(1), None));
     }
 
     /// (gfid, start, log2 of the count, release instead)

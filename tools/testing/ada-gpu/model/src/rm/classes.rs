@@ -7,6 +7,10 @@
 //!     +-- 0x0080  device                one per GPU and client
 //!           +-- 0x2080  subdevice       one per device
 //!           +-- 0x90f1  address space
+//!           +-- 0xa06c  channel group
+//!           |     +-- 0xc56f  channel
+//!           +-- 0xc56f  channel
+//!                 +-- 0xc7b5  copy engine
 //!     0x0005 / 0x007e  event            below any of the above
 //! ```
 //!
@@ -25,6 +29,12 @@ pub enum Kind {
     Subdevice,
     /// FERMI_VASPACE_A.
     VaSpace,
+    /// KEPLER_CHANNEL_GROUP_A.
+    Group,
+    /// AMPERE_CHANNEL_GPFIFO_A.
+    Channel,
+    /// AMPERE_DMA_COPY_B.
+    CopyEngine,
     /// NV01_EVENT, NV01_EVENT_KERNEL_CALLBACK_EX.
     Event,
 }
@@ -49,7 +59,22 @@ pub const DEVICE: u32 = 0x0080;
 /// NV20_SUBDEVICE_0.
 pub const SUBDEVICE: u32 = 0x2080;
 
-const ANY: &[Kind] = &[Kind::Client, Kind::Device, Kind::Subdevice, Kind::VaSpace];
+/// FERMI_VASPACE_A.
+pub const VASPACE: u32 = 0x90f1;
+/// KEPLER_CHANNEL_GROUP_A.
+pub const GROUP: u32 = 0xa06c;
+/// AMPERE_CHANNEL_GPFIFO_A, the host class of Ada.
+pub const CHANNEL: u32 = 0xc56f;
+/// AMPERE_DMA_COPY_B.
+pub const COPY_ENGINE: u32 = 0xc7b5;
+
+const ANY: &[Kind] = &[
+    Kind::Client,
+    Kind::Device,
+    Kind::Subdevice,
+    Kind::VaSpace,
+    Kind::Channel,
+];
 
 /// A root's parameters are declared as one optional handle; NV0000_ALLOC_PARAMETERS
 /// of r570 begins with it.
@@ -87,10 +112,28 @@ const CLASSES: &[Class] = &[
         params: &[0, 4],
     },
     Class {
-        number: 0x90f1,
+        number: VASPACE,
         kind: Kind::VaSpace,
-        parents: &[Kind::Device],
+        parents: &[Kind::Device, Kind::Subdevice],
         params: &[0x30],
+    },
+    Class {
+        number: GROUP,
+        kind: Kind::Group,
+        parents: &[Kind::Device],
+        params: &[0x14],
+    },
+    Class {
+        number: CHANNEL,
+        kind: Kind::Channel,
+        parents: &[Kind::Device, Kind::Group],
+        params: &[0x170],
+    },
+    Class {
+        number: COPY_ENGINE,
+        kind: Kind::CopyEngine,
+        parents: &[Kind::Channel],
+        params: &[8],
     },
     Class {
         number: 0x0005,
@@ -127,6 +170,6 @@ mod tests {
                 assert!(CLASSES.iter().any(|o| o.kind == *p));
             }
         }
-        assert_eq!(class(0xc56f), None);
+        assert_eq!(class(0xc46f), None);
     }
 }

@@ -13,11 +13,14 @@
 //! resource server compares again later, with NV_ERR_INVALID_PARAM_STRUCT; a
 //! message cannot get that far.)
 
+pub mod ce;
+pub mod channel;
 pub mod device;
 pub mod fifo;
 pub mod gpu;
 pub mod gsp;
 pub mod intr;
+pub mod vaspace;
 pub mod vgpu_mgr;
 
 use crate::rm::classes::Kind;
@@ -26,8 +29,17 @@ use crate::rm::status::{refuse, Refusal};
 use crate::rm::Rm;
 use crate::services::Services;
 
+/// The object a control is addressed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Its client.
+    pub client: u32,
+    /// Its handle.
+    pub object: u32,
+}
+
 /// Handler of a control: changes its parameters in place.
-pub type Run = fn(&mut Rm, &mut Services<'_>, &mut [u8]) -> Result<(), Refusal>;
+pub type Run = fn(&mut Rm, &mut Services<'_>, Target, &mut [u8]) -> Result<(), Refusal>;
 
 /// One control.
 pub struct Control {
@@ -46,11 +58,14 @@ pub struct Control {
 /// Finds a control by number.
 pub fn find(cmd: u32) -> Option<&'static Control> {
     [
+        ce::TABLE,
+        channel::TABLE,
         device::TABLE,
         fifo::TABLE,
         gpu::TABLE,
         gsp::TABLE,
         intr::TABLE,
+        vaspace::TABLE,
         vgpu_mgr::TABLE,
     ]
     .into_iter()
@@ -65,6 +80,8 @@ fn owner(cmd: u32) -> Option<Kind> {
         0x0080 => Some(Kind::Device),
         0x2080 => Some(Kind::Subdevice),
         0x90f1 => Some(Kind::VaSpace),
+        0xa06c => Some(Kind::Group),
+        0xa06f | 0xc36f => Some(Kind::Channel),
         _ => None,
     }
 }
@@ -113,7 +130,11 @@ pub fn run(rm: &mut Rm, s: &mut Services<'_>, m: &Message<'_>) -> Result<Vec<u8>
         )
     }
     let mut params = m.params.to_vec();
-    (c.run)(rm, s, &mut params)?;
+    let target = Target {
+        client: m.client,
+        object: m.object,
+    };
+    (c.run)(rm, s, target, &mut params)?;
     Ok(params)
 }
 
@@ -124,11 +145,14 @@ mod tests {
     #[test]
     fn every_number_has_an_owner_and_is_unique() {
         let tables = [
+            ce::TABLE,
+            channel::TABLE,
             device::TABLE,
             fifo::TABLE,
             gpu::TABLE,
             gsp::TABLE,
             intr::TABLE,
+            vaspace::TABLE,
             vgpu_mgr::TABLE,
         ];
         let all: Vec<u32> = tables.into_iter().flatten().map(|c| c.cmd).collect();

@@ -38,6 +38,13 @@ pub struct Engine {
     pub instance: u32,
 }
 
+impl Engine {
+    /// Whether it is a copy engine (NV2080_ENGINE_TYPE_COPY0 to COPY9).
+    pub fn is_copy(&self) -> bool {
+        (0x09..=0x12).contains(&self.nv2080_type)
+    }
+}
+
 const fn engine(
     name: &'static str,
     rm_type: u32,

@@ -27,6 +27,15 @@ pub struct Object {
     pub parent: u32,
 }
 
+/// One object that [`Objects::free`] freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freed {
+    /// Its handle.
+    pub handle: u32,
+    /// What it was.
+    pub kind: Kind,
+}
+
 /// All clients and their objects.
 #[derive(Debug, Default, Clone)]
 pub struct Objects {
@@ -226,11 +235,18 @@ impl Objects {
         Ok(())
     }
 
+    /// Takes an object back whose construction failed; it has nothing below it.
+    pub fn forget(&mut self, client: u32, handle: u32) {
+        if let Some(objects) = self.clients.get_mut(&client) {
+            objects.remove(&handle);
+        }
+    }
+
     /// Frees `handle` and everything below it; a client's own handle frees the client.
     ///
-    /// Returns the number of objects freed. An unknown object in a known client
-    /// is not an error to RM (compatibility mode): it gives `Ok(0)`.
-    pub fn free(&mut self, client: u32, handle: u32) -> Result<usize, Refusal> {
+    /// Returns what was freed, children first. An unknown object in a known client
+    /// is not an error to RM (compatibility mode): it gives an empty list.
+    pub fn free(&mut self, client: u32, handle: u32) -> Result<Vec<Freed>, Refusal> {
         let Some(objects) = self.clients.get_mut(&client) else {
             refuse!(
                 ERR_INVALID_OBJECT_HANDLE,
@@ -245,13 +261,8 @@ impl Objects {
                 "free of {handle:#x} in RM's own client"
             )
         }
-        if handle == client {
-            let n = objects.len();
-            self.clients.remove(&client);
-            return Ok(n);
-        }
         if !objects.contains_key(&handle) {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let mut doomed = vec![handle];
         let mut next = 0;
@@ -264,10 +275,20 @@ impl Objects {
             );
             next += 1;
         }
-        for h in &doomed {
-            objects.remove(h);
+        let freed = doomed
+            .iter()
+            .rev()
+            .filter_map(|h| {
+                objects.remove(h).map(|o| Freed {
+                    handle: *h,
+                    kind: o.class.kind,
+                })
+            })
+            .collect();
+        if handle == client {
+            self.clients.remove(&client);
         }
-        Ok(doomed.len())
+        Ok(freed)
     }
 
     /// Finds the object a control is addressed to.

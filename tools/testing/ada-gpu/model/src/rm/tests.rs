@@ -7,6 +7,7 @@
 //!   client 0xc1d00001 -> device -> subdevice
 //! ```
 
+mod channel;
 mod plugin;
 mod random;
 mod requests;
@@ -23,6 +24,7 @@ use super::*;
 use crate::bytes::{put_u32, put_u64, u32_at, u64_at};
 use crate::config::Config;
 use crate::fault::Faults;
+use crate::fifo::Fifo;
 use crate::host::{DmaFault, Function, Host};
 use crate::services::{BootInfo, GspEvent, PciState};
 use crate::stats::Stats;
@@ -34,6 +36,8 @@ const CLIENT: u32 = 0xc1d0_0001;
 const SUBDEV: u32 = 0x5d1d_0000;
 const RESERVED: u64 = 0x1_e000_0000;
 const GIB: u64 = 1 << 30;
+/// What the board can reach of the machine's memory.
+const RAM: std::ops::Range<u64> = 1 << 32..(1 << 32) + (1 << 20);
 const SEG: u64 = 128 << 20;
 
 const BOOTLOAD: u32 = 0x2080_4001;
@@ -45,8 +49,14 @@ const CLEANUP: u32 = 0x2080_4008;
 struct Clock(AtomicU64);
 
 impl Host for Clock {
-    fn dma_read(&self, _: u64, _: &mut [u8]) -> Result<(), DmaFault> {
-        Err(DmaFault)
+    /// Zeros in [`RAM`], nothing elsewhere.
+    fn dma_read(&self, addr: u64, buf: &mut [u8]) -> Result<(), DmaFault> {
+        let end = addr.checked_add(buf.len() as u64).ok_or(DmaFault)?;
+        if addr < RAM.start || end > RAM.end {
+            return Err(DmaFault);
+        }
+        buf.fill(0);
+        Ok(())
     }
     fn dma_write(&self, _: u64, _: &[u8]) -> Result<(), DmaFault> {
         Err(DmaFault)
@@ -63,6 +73,7 @@ impl Host for Clock {
 
 struct Board {
     vram: Vram,
+    fifo: Fifo,
     clock: Clock,
     trace: Trace,
     stats: Stats,
@@ -93,6 +104,7 @@ impl Board {
         change(&mut config, &mut boot);
         let mut board = Board {
             vram: Vram::new(config.fb_size(), config.poison),
+            fifo: Fifo::default(),
             clock: Clock::default(),
             trace: Trace::default(),
             stats: Stats::default(),
@@ -133,6 +145,7 @@ impl Board {
     fn lend<T>(&mut self, call: impl FnOnce(&mut Services<'_>) -> T) -> T {
         call(&mut Services {
             vram: &mut self.vram,
+            fifo: &mut self.fifo,
             host: &self.clock,
             trace: &mut self.trace,
             stats: &mut self.stats,
@@ -160,18 +173,29 @@ impl Board {
     }
 
     fn alloc(&mut self, parent: u32, object: u32, class: u32, size: usize) -> NvStatus {
-        let (result, b) = self.rpc(
-            103,
-            &msg::alloc(CLIENT, parent, object, class, &vec![0; size]),
-        );
+        self.alloc_with(parent, object, class, &vec![0; size])
+    }
+
+    fn alloc_with(&mut self, parent: u32, object: u32, class: u32, params: &[u8]) -> NvStatus {
+        let (result, b) = self.rpc(103, &msg::alloc(CLIENT, parent, object, class, params));
         assert_eq!(result, NvStatus::OK);
         NvStatus(u32_at(&b, 16).unwrap())
     }
 
     fn control(&mut self, cmd: u32, params: &[u8]) -> (NvStatus, Vec<u8>) {
-        let (result, b) = self.rpc(76, &msg::control(CLIENT, SUBDEV, cmd, params));
+        self.control_on(SUBDEV, cmd, params)
+    }
+
+    fn control_on(&mut self, object: u32, cmd: u32, params: &[u8]) -> (NvStatus, Vec<u8>) {
+        let (result, b) = self.rpc(76, &msg::control(CLIENT, object, cmd, params));
         assert_eq!(result, NvStatus::OK);
         (NvStatus(u32_at(&b, 12).unwrap()), b[24..].to_vec())
+    }
+
+    fn free(&mut self, object: u32) -> NvStatus {
+        let (result, b) = self.rpc(10, &msg::free(CLIENT, object));
+        assert_eq!(result, NvStatus::OK);
+        NvStatus(u32_at(&b, 12).unwrap())
     }
 
     fn gfid_control(&mut self, cmd: u32, gfid: u32) -> NvStatus {

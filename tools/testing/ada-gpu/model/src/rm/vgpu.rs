@@ -85,6 +85,15 @@ impl Vgpus {
             .sum()
     }
 
+    /// The vGPU that has any part of a host FB range, as guest FB or as heap.
+    pub fn owner(&self, range: &Range<u64>) -> Option<u32> {
+        self.vmmu.owner(range).or_else(|| {
+            let mut all = self.list.iter();
+            all.find(|(_, v)| overlap(&v.request.heap, range))
+                .map(|(gfid, _)| *gfid)
+        })
+    }
+
     /// BOOTLOAD_GSP_VGPU_PLUGIN_TASK.
     pub fn bootload(&mut self, s: &mut Services<'_>, params: &[u8]) -> Result<(), Refusal> {
         let request = Bootload::decode(params)?;

@@ -17,7 +17,7 @@ pub const TABLE: &[Control] = &[Control {
     name: "GPU_GET_SRIOV_CAPS",
     size: static_info::SRIOV_CAPS_SIZE,
     vgpu: false,
-    run: |_, s, p| {
+    run: |_, s, _, p| {
         p.copy_from_slice(&static_info::sriov_caps(s));
         Ok(())
     },

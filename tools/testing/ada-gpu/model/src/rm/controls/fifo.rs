@@ -22,7 +22,7 @@ pub const TABLE: &[Control] = &[
         name: "FIFO_GET_DEVICE_INFO_TABLE",
         size: engines::DEVICE_INFO_SIZE,
         vgpu: false,
-        run: |_, _, p| {
+        run: |_, _, _, p| {
             let base = u32_at(p, 0).unwrap_or(0) as usize;
             engines::fill_device_info(p, base);
             Ok(())
@@ -33,7 +33,7 @@ pub const TABLE: &[Control] = &[
         name: "INTERNAL_FIFO_GET_NUM_CHANNELS",
         size: 8,
         vgpu: false,
-        run: |_, _, p| {
+        run: |_, _, _, p| {
             let runlist = u32_at(p, 0).unwrap_or(0);
             if runlist as usize >= engines::RUNLISTS {
                 refuse!(

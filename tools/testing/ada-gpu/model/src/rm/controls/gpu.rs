@@ -32,7 +32,7 @@ pub const TABLE: &[Control] = &[
         name: "GPU_GET_VMMU_SEGMENT_SIZE",
         size: 8,
         vgpu: false,
-        run: |_, s, p| {
+        run: |_, s, _, p| {
             put_u64(p, 0, s.config.vmmu_segment);
             Ok(())
         },
@@ -42,7 +42,7 @@ pub const TABLE: &[Control] = &[
         name: "GPU_QUERY_ECC_STATUS",
         size: 1464,
         vgpu: false,
-        run: |_, s, p| {
+        run: |_, s, _, p| {
             p[..ECC_UNITS * ECC_UNIT_SIZE].fill(0);
             let enabled = u8::from(s.config.ecc);
             for unit in 0..ECC_UNITS_PRESENT {
@@ -57,7 +57,7 @@ pub const TABLE: &[Control] = &[
         name: "GPU_GET_FERMI_GPC_INFO",
         size: 4,
         vgpu: false,
-        run: |_, _, p| {
+        run: |_, _, _, p| {
             put_u32(p, 0, (1 << GPCS) - 1);
             Ok(())
         },
@@ -67,7 +67,7 @@ pub const TABLE: &[Control] = &[
         name: "GPU_GET_FERMI_TPC_INFO",
         size: 8,
         vgpu: false,
-        run: |_, _, p| {
+        run: |_, _, _, p| {
             let gpc = u32_at(p, 0).unwrap_or(0);
             if gpc >= GPCS {
                 refuse!(ERR_INVALID_ARGUMENT, "gpc", "GPC {gpc} does not exist")

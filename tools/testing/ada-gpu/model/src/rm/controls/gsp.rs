@@ -24,7 +24,7 @@ pub const TABLE: &[Control] = &[Control {
     name: "GSP_GET_FEATURES",
     size: 72,
     vgpu: false,
-    run: |_, _, p| {
+    run: |_, _, _, p| {
         p.fill(0);
         put_u32(p, 0, FEATURE_UVM);
         put(p, 4, &[1, 1]);

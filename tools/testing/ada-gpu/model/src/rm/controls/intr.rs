@@ -50,7 +50,7 @@ pub const TABLE: &[Control] = &[Control {
     name: "INTERNAL_INTR_GET_KERNEL_TABLE",
     size: SIZE,
     vgpu: false,
-    run: |_, _, p| {
+    run: |_, _, _, p| {
         p.fill(0);
         put_u32(p, 0, VECTORS.len() as u32);
         for (i, (engine, stall, nonstall)) in VECTORS.iter().enumerate() {

@@ -44,7 +44,7 @@ pub const TABLE: &[Control] = &[
         0x01,
         "BOOTLOAD_GSP_VGPU_PLUGIN_TASK",
         bootload::PARAMS_SIZE,
-        |rm, s, p| {
+        |rm, s, _, p| {
             rm.vgpus.bootload(s, p)?;
             // Real firmware samples utilisation once a vGPU exists; a host that does
             // not know the event must survive it.
@@ -55,20 +55,20 @@ pub const TABLE: &[Control] = &[
             Ok(())
         },
     ),
-    control(0x02, "SHUTDOWN_GSP_VGPU_PLUGIN_TASK", 4, |rm, _, p| {
+    control(0x02, "SHUTDOWN_GSP_VGPU_PLUGIN_TASK", 4, |rm, _, _, p| {
         rm.vgpus.shutdown(gfid(p))
     }),
     control(
         0x03,
         "PGPU_ADD_VGPU_TYPE",
         types::PARAMS_SIZE,
-        |rm, _, p| rm.vgpus.types.add(p),
+        |rm, _, _, p| rm.vgpus.types.add(p),
     ),
     control(
         0x04,
         "ENUMERATE_VGPU_PER_PGPU",
         8 + MAX_VGPUS * GUEST_SIZE,
-        |rm, s, p| {
+        |rm, s, _, p| {
             p.fill(0);
             put_u32(p, 0, rm.vgpus.iter().count() as u32);
             for (i, (gfid, v)) in rm.vgpus.iter().take(MAX_VGPUS).enumerate() {
@@ -86,7 +86,7 @@ pub const TABLE: &[Control] = &[
             Ok(())
         },
     ),
-    control(0x05, "CLEAR_GUEST_VM_INFO", 4, |rm, _, p| {
+    control(0x05, "CLEAR_GUEST_VM_INFO", 4, |rm, _, _, p| {
         match rm.vgpus.get(gfid(p)) {
             Some(_) => Ok(()),
             None => refuse!(
@@ -97,31 +97,36 @@ pub const TABLE: &[Control] = &[
             ),
         }
     }),
-    control(0x06, "GET_VGPU_FB_USAGE", 8 + MAX_VGPUS * 16, |rm, _, p| {
-        p.fill(0);
-        put_u32(p, 0, rm.vgpus.iter().count() as u32);
-        for (i, (gfid, _)) in rm.vgpus.iter().take(MAX_VGPUS).enumerate() {
-            put_u32(p, 8 + 16 * i, gfid);
-            put_u64(p, 16 + 16 * i, rm.vgpus.vmmu.length(gfid));
-        }
-        Ok(())
-    }),
-    control(0x07, "SET_VGPU_ENCODER_CAPACITY", 8, |rm, _, p| {
+    control(
+        0x06,
+        "GET_VGPU_FB_USAGE",
+        8 + MAX_VGPUS * 16,
+        |rm, _, _, p| {
+            p.fill(0);
+            put_u32(p, 0, rm.vgpus.iter().count() as u32);
+            for (i, (gfid, _)) in rm.vgpus.iter().take(MAX_VGPUS).enumerate() {
+                put_u32(p, 8 + 16 * i, gfid);
+                put_u64(p, 16 + 16 * i, rm.vgpus.vmmu.length(gfid));
+            }
+            Ok(())
+        },
+    ),
+    control(0x07, "SET_VGPU_ENCODER_CAPACITY", 8, |rm, _, _, p| {
         rm.vgpus
             .set_encoder_capacity(gfid(p), u32_at(p, 4).unwrap_or(0))
     }),
-    control(0x08, "VGPU_PLUGIN_CLEANUP", 4, |rm, _, p| {
+    control(0x08, "VGPU_PLUGIN_CLEANUP", 4, |rm, _, _, p| {
         rm.vgpus.cleanup(gfid(p))
     }),
-    control(0x0a, "GET_PGPU_MIGRATION_SUPPORT", 1, |_, _, p| {
+    control(0x0a, "GET_PGPU_MIGRATION_SUPPORT", 1, |_, _, _, p| {
         put(p, 0, &[0]);
         Ok(())
     }),
-    control(0x0b, "SET_VGPU_MGR_CONFIG", 1, |rm, _, p| {
+    control(0x0b, "SET_VGPU_MGR_CONFIG", 1, |rm, _, _, p| {
         rm.heterogeneous_types = u8_at(p, 0) == Some(1);
         Ok(())
     }),
-    control(0x0c, "FREE_STATES", 8, |rm, _, p| {
+    control(0x0c, "FREE_STATES", 8, |rm, _, _, p| {
         match rm.vgpus.get(gfid(p)) {
             Some(_) => Ok(()),
             None => refuse!(
@@ -132,11 +137,11 @@ pub const TABLE: &[Control] = &[
             ),
         }
     }),
-    control(0x0d, "GET_FRAME_RATE_LIMITER_STATUS", 1, |_, _, p| {
+    control(0x0d, "GET_FRAME_RATE_LIMITER_STATUS", 1, |_, _, _, p| {
         put(p, 0, &[0]);
         Ok(())
     }),
-    control(0x0e, "SET_VGPU_HETEROGENEOUS_MODE", 1, |rm, _, p| {
+    control(0x0e, "SET_VGPU_HETEROGENEOUS_MODE", 1, |rm, _, _, p| {
         if rm.vgpus.iter().next().is_some() {
             refuse!(
                 ERR_STATE_IN_USE,
