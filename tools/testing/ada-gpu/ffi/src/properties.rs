@@ -28,6 +28,10 @@ const LIVE: &[(&str, &str)] = &[
     ),
     ("event-help", "the events that can be sent (read only)"),
     (
+        "service-times",
+        "nanoseconds the model itself takes; setting it starts over",
+    ),
+    (
         "interrupts",
         "how often each vector and message was raised (read only)",
     ),

@@ -6,8 +6,10 @@
 //! field in [`Config`], and a row in config/table.rs that parses and prints it. Values that no public source gives for AD102 (BAR and
 //! VF geometry, VMMU segment size, revision) are properties for that reason.
 
+mod firmware_time;
 mod table;
 
+pub use firmware_time::FirmwareTime;
 pub use table::parse_u64;
 
 use std::fmt;
@@ -93,6 +95,10 @@ pub struct Config {
     pub scrubber_delay_ns: u64,
     /// Nanoseconds GSP-RM takes for each answer.
     pub reply_delay_ns: u64,
+    /// Time GSP-RM works on each control.
+    pub firmware_time: FirmwareTime,
+    /// Controls GSP-RM works on at once.
+    pub firmware_threads: usize,
     /// Scrubber hand-off field (0..=7) at power-on.
     pub handoff: u8,
     /// The undocumented low 29 bits of the scrubber hand-off register.
@@ -151,6 +157,8 @@ impl Default for Config {
             gfw_delay_ns: 0,
             scrubber_delay_ns: 0,
             reply_delay_ns: 0,
+            firmware_time: FirmwareTime::default(),
+            firmware_threads: 32,
             handoff: 0,
             handoff_low: 0,
             handoff_survives_flr: true,

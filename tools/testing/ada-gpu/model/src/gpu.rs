@@ -15,6 +15,7 @@ mod interrupts;
 mod memory;
 mod messages;
 mod registers;
+mod service;
 
 use crate::board::Board;
 use crate::config::{Config, ConfigError};
@@ -24,7 +25,7 @@ use crate::fifo::Fifo;
 use crate::func::FuncRegs;
 use crate::gsp::{events, Gsp, State};
 use crate::host::{Bar, Function, Host};
-use crate::regs::Regs;
+use crate::regs::{self, Regs};
 use crate::rm::Rm;
 use crate::services::{BootInfo, GspEvent, PciState, Services};
 use crate::stats::Stats;
@@ -37,6 +38,8 @@ use std::fmt;
 
 /// VFs a board can have.
 pub const MAX_VFS: usize = 32;
+/// Head register of the command queue.
+const DOORBELL: u64 = (regs::GSP.start + regs::GSP_QUEUE_HEAD) as u64;
 /// Size of the PF's BAR0.
 pub const BAR0_SIZE: u64 = 16 << 20;
 
@@ -135,6 +138,7 @@ pub struct Gpu {
     rm_wake_ns: Option<u64>,
     timer_ns: Option<u64>,
     interrupts: interrupts::Counts,
+    service: service::Times,
     armed: inject::Armed,
 }
 
@@ -167,6 +171,7 @@ impl Gpu {
             rm_wake_ns: None,
             timer_ns: None,
             interrupts: Default::default(),
+            service: Default::default(),
             armed: Default::default(),
             board: Board {
                 vram: Vram::new(config.fb_size(), config.poison),
@@ -212,6 +217,9 @@ impl Gpu {
             return;
         }
         self.board.stats.mmio_writes += 1;
+        let started = (f == Function::Pf && bar == Bar::Bar0 && offset == DOORBELL)
+            .then(std::time::Instant::now);
+        let answered = self.board.stats.messages_sent;
         self.settle();
         if self.board.trace.on() {
             self.board.trace.line(
@@ -226,6 +234,9 @@ impl Gpu {
             (Function::Vf(vf), _) => self.vf_write(vf, bar, offset, size, value),
         }
         self.pump();
+        if let Some(t) = started.filter(|_| self.board.stats.messages_sent > answered) {
+            self.service.add(t.elapsed());
+        }
     }
 
     /// The front end saw a reset.
@@ -311,8 +322,9 @@ impl Gpu {
         self.board.faults.has(&Fault::OffBus)
     }
 
-    /// Sets a property. While running, only `fault` and `trace` can be changed;
-    /// `event` sends a message from GSP.
+    /// Sets a property. While running, only `fault`, `trace` and the time GSP-RM
+    /// takes can be changed; `event` sends a message from GSP, and `service-times`
+    /// starts over with any value.
     pub fn set_property(&mut self, name: &str, value: &str) -> Result<(), PropertyError> {
         match name {
             "fault" => {
@@ -324,6 +336,15 @@ impl Gpu {
                 self.board.trace.line("fault", format_args!("'{value}'"));
                 self.arm();
                 self.pump();
+                Ok(())
+            }
+            "firmware-time-us" | "firmware-threads" => self
+                .board
+                .config
+                .set(name, value)
+                .map_err(|e| PropertyError::Invalid(e.to_string())),
+            "service-times" => {
+                self.service.clear();
                 Ok(())
             }
             "event" => self.inject_event(value).map_err(PropertyError::Invalid),
@@ -343,6 +364,7 @@ impl Gpu {
 
     /// A property, or one of the live values: `stats` (JSON), `refusals` (the
     /// last refusals, one per line), `interrupts` (counts per vector and message),
+    /// `service-times` (what the model itself takes, in nanoseconds),
     /// `fault`, `fault-help`, `event-help`.
     pub fn property(&self, name: &str) -> Option<String> {
         match name {
@@ -353,6 +375,7 @@ impl Gpu {
             "event-help" => Some(events::help()),
             // What was sent last is in the trace.
             "event" => Some(String::new()),
+            "service-times" => Some(self.service.text()),
             "interrupts" => Some(self.interrupts.text()),
             _ => self.board.config.get(name),
         }

@@ -20,6 +20,7 @@ pub mod boot;
 pub mod element;
 pub mod events;
 pub mod init;
+pub mod outgoing;
 pub mod queue;
 pub mod script;
 
@@ -29,8 +30,9 @@ use crate::fault::Fault;
 use crate::services::{RegistryValue, SystemInfo};
 use crate::ucode::wpr_meta::WprMeta;
 use element::{Element, MAX_PAYLOAD};
+use outgoing::{Header, Outgoing, Threads};
 use queue::Rings;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// RPC functions the transport knows.
 pub mod function {
@@ -58,6 +60,8 @@ pub mod function {
 
 /// `rpc_result` of a message that is not an answer to a failed request.
 pub const RPC_OK: u32 = 0;
+/// Where the command of a control is.
+const CONTROL_COMMAND: usize = 8;
 /// How long to wait before looking again for room in the status queue.
 const RETRY_NS: u64 = 1_000_000;
 
@@ -104,13 +108,6 @@ struct Partial {
     total: usize,
 }
 
-/// A message waiting to be put into the status queue.
-#[derive(Debug)]
-struct Outgoing {
-    ready_ns: u64,
-    element: Element,
-}
-
 /// The GSP, apart from its falcon.
 #[derive(Default)]
 pub struct Gsp {
@@ -129,7 +126,8 @@ pub struct Gsp {
     rx_sequence: u32,
     tx_sequence: u32,
     partial: Option<Partial>,
-    outgoing: VecDeque<Outgoing>,
+    outgoing: Outgoing,
+    threads: Threads,
     /// The command queue cannot be followed any more.
     wedged: bool,
 }
@@ -277,50 +275,34 @@ impl Gsp {
         }
     }
 
-    /// Answers `message`.
+    /// Answers `message`, once the firmware had its time for it.
     pub fn reply(&mut self, board: &mut Board, message: &Message, result: u32, payload: Vec<u8>) {
+        let now = board.host.now_ns();
+        let cmd = u32_at(&message.payload, CONTROL_COMMAND);
+        let work = match cmd.filter(|_| message.function == function::GSP_RM_CONTROL) {
+            Some(cmd) => board.config.firmware_time.of(cmd),
+            None => 0,
+        };
+        let end = self.threads.work(now, work, board.config.firmware_threads);
         let delay = board.config.reply_delay_ns + board.faults.late_reply(message.function);
-        self.queue(
-            board.host.now_ns() + delay,
-            message.function,
+        let header = Header {
+            function: message.function,
             result,
-            (message.rpc_sequence, message.spare),
-            payload,
-        );
+            rpc_sequence: message.rpc_sequence,
+            spare: message.spare,
+        };
+        self.outgoing.push(end + delay, header, payload);
     }
 
     /// Sends an event.
     pub fn event(&mut self, board: &Board, function: u32, payload: Vec<u8>) {
-        self.queue(board.host.now_ns(), function, RPC_OK, (0, 0), payload);
-    }
-
-    fn queue(
-        &mut self,
-        ready_ns: u64,
-        function: u32,
-        result: u32,
-        (rpc_sequence, spare): (u32, u32),
-        mut payload: Vec<u8>,
-    ) {
-        let mut function = function;
-        loop {
-            let rest = payload.split_off(payload.len().min(MAX_PAYLOAD));
-            self.outgoing.push_back(Outgoing {
-                ready_ns,
-                element: Element {
-                    function,
-                    result: [result; 2],
-                    rpc_sequence,
-                    spare,
-                    payload,
-                },
-            });
-            if rest.is_empty() {
-                return;
-            }
-            payload = rest;
-            function = function::CONTINUATION_RECORD;
-        }
+        let header = Header {
+            function,
+            result: RPC_OK,
+            rpc_sequence: 0,
+            spare: 0,
+        };
+        self.outgoing.push(board.host.now_ns(), header, payload);
     }
 
     /// Moves what is due into the status queue. Returns whether the driver has
@@ -330,22 +312,21 @@ impl Gsp {
         let mut sent = false;
         // An unloading GSP still delivers its last answer.
         while self.listening() || self.state == State::Suspended {
-            let Some(i) = self.outgoing.iter().position(|o| o.ready_ns <= now) else {
-                let next = self.outgoing.iter().map(|o| o.ready_ns).min();
-                return (sent, next);
+            let Some(due) = self.outgoing.due(now) else {
+                return (sent, self.outgoing.next_ns());
             };
+            let slots = element::slots(due.payload.len());
             match self.rings.room(&*board.host) {
-                Ok(room) if room >= element::slots(self.outgoing[i].element.payload.len()) => {}
+                Ok(room) if room >= slots => {}
                 Ok(_) => return (sent, Some(now + RETRY_NS)),
                 Err(r) => {
                     board.refused(&r);
                     break;
                 }
             }
-            let Some(out) = self.outgoing.remove(i) else {
+            let Some(e) = self.outgoing.take() else {
                 break;
             };
-            let e = out.element;
             let mut bytes = e.encode(self.tx_sequence);
             self.tx_sequence = self.tx_sequence.wrapping_add(1);
             spoil(board, e.function, &mut bytes);
@@ -362,7 +343,7 @@ impl Gsp {
                 board.refuse("queue-dma", format_args!("status queue is not writable"));
                 break;
             }
-            board.stats.count("message-sent");
+            board.stats.messages_sent += 1;
             sent = true;
         }
         self.outgoing.clear();

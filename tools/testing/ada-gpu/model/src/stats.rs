@@ -32,6 +32,8 @@ pub struct Stats {
     pub mmio_reads: u64,
     /// Register and memory-window writes by a CPU.
     pub mmio_writes: u64,
+    /// Elements put into the status queue.
+    pub messages_sent: u64,
     live: BTreeMap<&'static str, i64>,
     counts: BTreeMap<String, u64>,
     refusals: BTreeMap<String, u64>,
@@ -103,6 +105,7 @@ impl Stats {
             .iter()
             .map(|(k, v)| (k.clone(), json!(v)))
             .collect();
+        counts.insert("message-sent".to_owned(), json!(self.messages_sent));
         counts.insert("mmio-read".to_owned(), json!(self.mmio_reads));
         counts.insert("mmio-write".to_owned(), json!(self.mmio_writes));
         json!({ "live": live, "refusals": self.refusals, "counts": counts }).to_string()

@@ -8,7 +8,7 @@
 //! time     milliseconds
 //! ```
 
-use super::{Config, Tlb};
+use super::{Config, FirmwareTime, Tlb};
 
 /// Parses an unsigned number: decimal or `0x` hexadecimal, with an optional
 /// binary suffix K, M, G or T.
@@ -239,6 +239,23 @@ pub(super) const TABLE: &[Property] = &[
         "milliseconds GSP-RM takes to answer",
         parse_ms,
         |v: &u64| (v / 1_000_000).to_string()
+    ),
+    property!(
+        "firmware-time-us",
+        firmware_time,
+        "microseconds GSP-RM works on a control: N, or N:CMD for one; several with ;",
+        FirmwareTime::parse,
+        FirmwareTime::to_string
+    ),
+    property!(
+        "firmware-threads",
+        firmware_threads,
+        "controls GSP-RM works on at once; 1 makes it serial",
+        |v: &str| match narrow::<usize>(v)? {
+            0 => Err("must not be 0".to_owned()),
+            n => Ok(n),
+        },
+        usize::to_string
     ),
     property!(
         "handoff",

@@ -193,6 +193,64 @@ fn init_messages_only_once_and_nothing_before_them() {
     assert_eq!(d.try_receive(), Ok(None));
 }
 
+/// Milliseconds until `n` controls sent at once are all answered.
+fn time_for(d: &mut Driver, n: usize) -> u64 {
+    for _ in 0..n {
+        d.send(CONTROL, &control(8));
+    }
+    let start = d.ram.0.lock().unwrap().now_ns;
+    for _ in 0..n {
+        d.receive(CONTROL).unwrap();
+    }
+    (d.ram.0.lock().unwrap().now_ns - start) / 1_000_000
+}
+
+#[test]
+fn firmware_time_overlaps_as_far_as_there_are_threads() {
+    let mut d = booted();
+    assert_eq!(time_for(&mut d, 32), 0);
+    d.gpu.set_property("firmware-time-us", "1000").unwrap();
+    assert_eq!(time_for(&mut d, 32), 1);
+    d.gpu.set_property("firmware-threads", "4").unwrap();
+    assert_eq!(time_for(&mut d, 32), 8);
+    d.gpu.set_property("firmware-threads", "1").unwrap();
+    assert_eq!(time_for(&mut d, 32), 32);
+    // Other functions than controls take none of it.
+    let start = d.ram.0.lock().unwrap().now_ns;
+    d.call(65, &[0; 0x678]).unwrap();
+    assert_eq!(d.ram.0.lock().unwrap().now_ns, start);
+}
+
+#[test]
+fn a_slow_control_is_overtaken() {
+    let mut d = booted();
+    d.gpu
+        .set_property("firmware-time-us", "10;5000:0x2080017e")
+        .unwrap();
+    d.send(CONTROL, &control(100));
+    let mut other = control(4);
+    other[8..12].copy_from_slice(&0x2080_0a61_u32.to_le_bytes());
+    d.send(CONTROL, &other);
+    let answers: Vec<_> = (0..2)
+        .map(|_| d.receive(CONTROL).unwrap().payload.len())
+        .collect();
+    assert_eq!(answers, [28, 124]);
+}
+
+#[test]
+fn the_model_knows_its_own_time() {
+    let mut d = booted();
+    d.gpu.set_property("service-times", "clear").unwrap();
+    for _ in 0..3 {
+        d.call(65, &[0; 0x678]).unwrap();
+    }
+    // An answer that comes later is not the model's work.
+    d.gpu.set_property("firmware-time-us", "1000").unwrap();
+    d.call(CONTROL, &control(8)).unwrap();
+    let text = d.gpu.property("service-times").unwrap();
+    assert!(text.starts_with("doorbell samples 3 min "), "{text}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
