@@ -10,6 +10,7 @@
 //!       channels        channel IDs per runlist
 //!       gsp             message queue and events
 //!       rpc             requests by function: counts, bytes, latency
+//!       irq             interrupts per subtree, vectors of the engines
 //!       loginit …       log buffers of GSP
 //!       bar1_selftest   reading it maps, writes, reads back, unmaps
 //! ```
@@ -37,6 +38,7 @@ use kernel::{
     sync::Arc, //
 };
 
+mod irq;
 mod log;
 mod selftest;
 
@@ -93,6 +95,7 @@ pub(crate) fn files(
             dir.read_callback_file(c"channels", files, &channels);
             dir.read_callback_file(c"gsp", files, &gsp);
             dir.read_callback_file(c"rpc", files, &rpc);
+            dir.read_callback_file(c"irq", files, &irq::show);
             for log in &files.logs {
                 dir.read_binary_file(log.name(), log);
             }

@@ -25,10 +25,7 @@ use kernel_ext::pci::{
 };
 
 use crate::{
-    gpu::{
-        poller::EventPoller,
-        Gpu, //
-    },
+    gpu::Gpu,
     vgpu, //
 };
 
@@ -43,7 +40,6 @@ pub(crate) type Bar0<'a> = &'a pci::Bar<'a, BAR0_SIZE>;
 pub(crate) struct NovaCoreVgpu<'bound> {
     /// What a VF driver sees; keeps everybody out of `gpu` once it is dropped.
     vgpu: vgpu::Registration<'bound>,
-    _events: EventPoller,
     #[pin]
     gpu: Gpu<'bound>,
     /// Last: everything above uses it.
@@ -115,8 +111,6 @@ impl pci_ext::Driver for NovaCoreVgpuDriver {
                 bar: pdev.iomap_region_sized::<BAR0_SIZE>(0, c"nova_core_vgpu/bar0")?,
                 // SAFETY: `bar` is initialised, pinned with the whole, and dropped after `gpu`.
                 gpu <- Gpu::new(pdev, unsafe { &*core::ptr::from_ref(bar) }),
-                // SAFETY: `gpu` is pinned with the whole, and dropped after this field.
-                _events: unsafe { EventPoller::new(gpu.as_ref().get_ref())? },
                 // SAFETY: `gpu` is pinned with the whole, and dropped after this field.
                 vgpu: unsafe { vgpu::Registration::new(gpu.as_ref().get_ref())? },
             }))

@@ -4,11 +4,11 @@
 //!
 //! ```text
 //!  Spec::read ─▶ DMA mask ─▶ GFW boot done ─▶ sysmem flush page ─▶ vGPU mode ─▶ Gsp ─▶ static info
-//!  drop: Gsp (stops it) ─▶ sysmem flush page
+//!      ─▶ interrupt table ─▶ interrupts; until then the queues of GSP are polled
+//!  drop: Gsp (stops it) ─▶ interrupts ─▶ sysmem flush page
 //! ```
 
 pub(crate) mod gate;
-pub(crate) mod poller;
 pub(crate) mod spec;
 pub(crate) mod vgpu_mode;
 
@@ -34,8 +34,17 @@ use crate::{
             static_info::StaticInfo,
             VERSION_CSTR, //
         },
+        interrupt::Interrupt,
+        rm::{
+            queries,
+            Target, //
+        },
         Gsp,
         Params, //
+    },
+    irq::{
+        Irq,
+        Table, //
     },
 };
 
@@ -50,6 +59,11 @@ const DMA_BITS: u32 = 47;
 pub(crate) struct Gpu<'gpu> {
     #[pin]
     gsp: Gsp<'gpu>,
+    /// After `gsp`: it is told to stop, and says that it will.
+    _interrupt: Interrupt<'gpu>,
+    #[pin]
+    irq: Irq<'gpu>,
+    irq_table: Table,
     /// After `gsp`: stopping GSP resets falcons, which need the page.
     _sysmem_flush: SysmemFlush<'gpu>,
     pdev: &'gpu pci::Device<device::Bound>,
@@ -110,6 +124,9 @@ impl<'gpu> Gpu<'gpu> {
                         gsp.layout().reserved() >> 20
                     );
                 },
+                irq_table: irq_table(dev, gsp.cmdq(), static_info)?,
+                irq <- Irq::new(pdev, bar),
+                _interrupt: gsp.enable_interrupt(irq.as_ref().get_ref(), irq_table.gsp(dev)?)?,
             }))
         })
     }
@@ -139,6 +156,16 @@ impl<'gpu> Gpu<'gpu> {
         &self.static_info
     }
 
+    /// Interrupts.
+    pub(crate) fn irq(&self) -> &Irq<'gpu> {
+        &self.irq
+    }
+
+    /// Which engine has which interrupt vector.
+    pub(crate) fn irq_table(&self) -> &Table {
+        &self.irq_table
+    }
+
     /// GSP.
     pub(crate) fn gsp(&self) -> &Gsp<'gpu> {
         &self.gsp
@@ -157,5 +184,30 @@ impl<'gpu> Gpu<'gpu> {
     /// Version of GSP-RM.
     pub(crate) fn firmware_version(&self) -> &'static CStr {
         VERSION_CSTR
+    }
+}
+
+/// Asks for the interrupt vectors. A GPU without the answer works: only GSP's own vector is needed,
+/// and that one is known.
+fn irq_table(dev: &device::Device, cmdq: &Cmdq<'_>, info: &StaticInfo) -> Result<Table> {
+    let internal = Target {
+        client: info.h_client,
+        object: info.h_subdevice,
+    };
+
+    match queries::interrupts(cmdq, internal) {
+        Ok(table) => Ok(table),
+        Err(e) if e.status().is_some() => {
+            dev_warn!(dev, "interrupt: no table of vectors: {}\n", e);
+            Ok(Table::empty())
+        }
+        Err(e) => {
+            dev_err!(
+                dev,
+                "interrupt: no table of vectors: {}; reload the driver\n",
+                e
+            );
+            Err(e.into())
+        }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod cmdq;
 mod commands;
 pub(crate) mod events;
 pub(crate) mod fw;
+pub(crate) mod interrupt;
 pub(crate) mod logs;
 pub(crate) mod nv_status;
 pub(crate) mod rm;
@@ -32,9 +33,12 @@ use kernel::{
     },
     pci,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
     },
 };
 
@@ -46,6 +50,10 @@ use crate::{
         Falcon, //
     },
     fb::layout::Layout,
+    irq::{
+        Irq,
+        Vector, //
+    },
 };
 
 use cmdq::{
@@ -61,6 +69,7 @@ use fw::r570_144::{
     rpc::SLOT_SIZE,
     static_info::StaticInfo, //
 };
+use interrupt::Interrupt;
 use logs::Logs;
 use nv_status::NvStatus;
 use unload::Teardown;
@@ -105,8 +114,7 @@ struct Booted {
 #[pin_data(PinnedDrop)]
 pub(crate) struct Gsp<'gpu> {
     engines: Engines<'gpu>,
-    #[pin]
-    cmdq: Cmdq<'gpu>,
+    cmdq: Arc<Cmdq<'gpu>>,
     logs: Logs,
     _rm_args: Coherent<[u8]>,
     libos: Coherent<[u8]>,
@@ -131,20 +139,35 @@ impl<'gpu> Gsp<'gpu> {
 
         try_pin_init!(Self {
             engines: Engines::new(pdev, bar),
-            cmdq <- Cmdq::new(dev, bar),
+            cmdq: Arc::pin_init(Cmdq::new(dev, bar), GFP_KERNEL)?,
             logs: Logs::new(dev)?,
-            _rm_args: rm_args(dev, cmdq.as_ref().get_ref())?,
+            _rm_args: rm_args(dev, cmdq)?,
             libos: libos_args(dev, logs, _rm_args)?,
             stopped: Atomic::new(false),
             // Last: when it fails, the fields above are dropped one by one, without the drop of
             // the whole, and GSP has been stopped before.
-            booted: boot::Boot::new(engines, cmdq.as_ref().get_ref(), libos, &params).run()?,
+            booted: boot::Boot::new(engines, cmdq, libos, &params).run()?,
         })
     }
 
     /// The queues.
     pub(crate) fn cmdq(&self) -> &Cmdq<'gpu> {
         &self.cmdq
+    }
+
+    /// Lets GSP announce its messages by `vector`, until what this returns is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn enable_interrupt(
+        &self,
+        irq: &Irq<'gpu>,
+        vector: Vector,
+    ) -> Result<Interrupt<'gpu>> {
+        let Engines { pdev, bar, .. } = self.engines;
+
+        Interrupt::enable(pdev.as_ref(), bar, &self.cmdq, irq, vector)
     }
 
     /// Log buffers that GSP writes to.

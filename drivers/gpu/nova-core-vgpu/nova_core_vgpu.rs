@@ -25,6 +25,7 @@ mod fifo;
 mod firmware;
 mod gpu;
 mod gsp;
+mod irq;
 mod mm;
 mod regs;
 mod sriov;

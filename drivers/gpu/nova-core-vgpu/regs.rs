@@ -5,7 +5,7 @@
 //! ```text
 //! BAR0   0x000000  PMC      identification                    pmc
 //!        0x001400  PBUS     software scratch words            pbus
-//!        0x088000           mirror of the config space        (SET_SYSTEM_INFO only)
+//!        0x088000  XVE      mirror of the config space        xve
 //!        0x100c10  PFB      sysmem flush page                 pfb
 //!        0x110000  PGSP     GSP falcon and RISC-V core        falcon, gsp
 //!        0x118000  PGC6     always-on scratch words           pgc6
@@ -33,3 +33,4 @@ pub(crate) mod pmc;
 pub(crate) mod pramin;
 pub(crate) mod prom;
 pub(crate) mod vf;
+pub(crate) mod xve;

@@ -50,7 +50,67 @@ const RESUME_TIMEOUT: Delta = Delta::from_secs(2);
 /// GSP-RM sets this in mailbox 0 when its last task has stopped.
 const MAILBOX0_SUSPENDED: u32 = 1 << 31;
 
+/// What GSP interrupts the CPU for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Causes {
+    /// A message was queued. Cleared.
+    pub(crate) message: bool,
+    /// Bits of `IRQSTAT` of other causes that do not go away: the core has stopped, or its memory
+    /// is damaged. Nothing more will be heard of GSP.
+    pub(crate) fatal: u32,
+}
+
 impl Falcon<'_, Gsp> {
+    /// Takes the causes of an interrupt.
+    ///
+    /// Causes are latched, and the engine only sends its interrupt when the first of them is. So
+    /// all of them are cleared, and the engine is asked to send it again for what is latched
+    /// meanwhile. Sequence of OGKM 570.144 `kernel_gsp_tu102.c` (`kgspService_TU102`).
+    pub(crate) fn take_causes(&self) -> Causes {
+        let Ok(status) = check(self.bar.read(NV_PFALCON_FALCON_IRQSTAT::of::<Gsp>())) else {
+            return Causes::default();
+        };
+        let message = status.swgen0();
+        if message {
+            self.clear_swgen0();
+        }
+
+        // Most of the others are for the core itself.
+        let others = status.with_swgen0(false).causes();
+        let fatal = if others != 0 {
+            self.clear_others(others)
+        } else {
+            0
+        };
+        if fatal == 0 {
+            self.bar.write(
+                WithBase::of::<Gsp>().at(0),
+                NV_PFALCON_FALCON_INTR_RETRIGGER::zeroed().with_trigger(true),
+            );
+        }
+        Causes { message, fatal }
+    }
+
+    /// Clears those of `causes` that are for the CPU and returns what is still there.
+    fn clear_others(&self, causes: u32) -> u32 {
+        let mask = self.bar.read(NV_PRISCV_RISCV_IRQMASK::of::<Gsp>());
+        let dest = self.bar.read(NV_PRISCV_RISCV_IRQDEST::of::<Gsp>());
+        let (Ok(mask), Ok(dest)) = (check(mask), check(dest)) else {
+            return 0;
+        };
+        let ours = causes & mask.causes() & dest.causes();
+        if ours == 0 {
+            return 0;
+        }
+
+        self.bar.write(
+            WithBase::of::<Gsp>(),
+            NV_PFALCON_FALCON_IRQSCLR::zeroed().with_causes(ours),
+        );
+        check(self.bar.read(NV_PFALCON_FALCON_IRQSTAT::of::<Gsp>()))
+            .map_or(0, |status| status.causes() & ours)
+    }
+
     /// Clears the "message queued" interrupt.
     pub(crate) fn clear_swgen0(&self) {
         self.bar.write(

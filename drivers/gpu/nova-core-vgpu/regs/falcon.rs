@@ -21,6 +21,16 @@ pub(crate) struct PFalcon2(());
 register! {
     /// Clears bits of the interrupt status.
     pub(crate) NV_PFALCON_FALCON_IRQSCLR(u32) @ PFalcon + 0x004 {
+        31:0    causes => u32;
+        /// Software interrupt 0: GSP queued a message.
+        6:6     swgen0 => bool;
+        /// The core halted.
+        4:4     halt => bool;
+    }
+
+    /// Causes of interrupts that are latched, whoever they are for.
+    pub(crate) NV_PFALCON_FALCON_IRQSTAT(u32) @ PFalcon + 0x008 {
+        31:0    causes => u32;
         /// Software interrupt 0: GSP queued a message.
         6:6     swgen0 => bool;
         /// The core halted.
@@ -129,6 +139,11 @@ register! {
         0:0     reset => bool;
     }
 
+    /// Makes the engine send its interrupt again if a cause is latched that is for the CPU.
+    pub(crate) NV_PFALCON_FALCON_INTR_RETRIGGER(u32)[2] @ PFalcon + 0x3e8 {
+        0:0     trigger => bool;
+    }
+
     /// What a DMA context addresses; only context 0 is used.
     pub(crate) NV_PFALCON_FBIF_TRANSCFG(u32)[8] @ PFalcon + 0x600 {
         /// Addresses are physical.
@@ -169,6 +184,16 @@ register! {
         7:7     active_stat => bool;
         /// The core is halted.
         4:4     halted => bool;
+    }
+
+    /// Causes that make interrupts at all; firmware's to set.
+    pub(crate) NV_PRISCV_RISCV_IRQMASK(u32) @ PFalcon2 + 0x528 {
+        31:0    causes => u32;
+    }
+
+    /// Causes that go to the CPU, not to the core itself; firmware's to set.
+    pub(crate) NV_PRISCV_RISCV_IRQDEST(u32) @ PFalcon2 + 0x52c {
+        31:0    causes => u32;
     }
 
     /// Which of the two cores is used.

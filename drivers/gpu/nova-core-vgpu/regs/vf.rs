@@ -4,6 +4,7 @@
 //! at 0xb80000 (OGKM 570.144 `turing/tu102/dev_vm.h`, `ampere/ga100/dev_vm.h`).
 //!
 //! ```text
+//!   +0x1000   interrupt tree: leaves, their enables, top enables
 //!   +0x2200   PRIV doorbell: rings firmware tasks by vector
 //!   +0x30a0   TLB invalidation: page directory, upper half, command
 //! ```
@@ -11,6 +12,31 @@
 use kernel::io::register;
 
 register! {
+    /// Latched vectors; writing ones clears them.
+    pub(crate) NV_VF_CPU_INTR_LEAF(u32)[8] @ 0x00b81000 {
+        31:0    vectors => u32;
+    }
+
+    /// Enables vectors; reads as those that are enabled.
+    pub(crate) NV_VF_CPU_INTR_LEAF_EN_SET(u32)[8] @ 0x00b81200 {
+        31:0    vectors => u32;
+    }
+
+    /// Disables vectors.
+    pub(crate) NV_VF_CPU_INTR_LEAF_EN_CLEAR(u32)[8] @ 0x00b81400 {
+        31:0    vectors => u32;
+    }
+
+    /// Lets subtrees send messages.
+    pub(crate) NV_VF_CPU_INTR_TOP_EN_SET(u32) @ 0x00b81608 {
+        31:0    subtrees => u32;
+    }
+
+    /// Keeps subtrees from sending messages.
+    pub(crate) NV_VF_CPU_INTR_TOP_EN_CLEAR(u32) @ 0x00b81610 {
+        31:0    subtrees => u32;
+    }
+
     /// PRIV doorbell. The task that serves a GFID listens to one vector.
     pub(crate) NV_VF_PRIV_DOORBELL(u32) @ 0x00b82200 {
         31:0    vector;

@@ -6,6 +6,7 @@
 
 pub(crate) mod faults;
 pub(crate) mod ids;
+pub(crate) mod intr;
 pub(crate) mod libos;
 pub(crate) mod msgq;
 pub(crate) mod registry;

@@ -5,7 +5,7 @@
 //! ```text
 //!   vmmu_segment_size      2080017e      ecc_enabled    2080012f
 //!   firmware_version_is    20803601      engines        20801112
-//!   num_channels           20800a61
+//!   num_channels           20800a61      interrupts     20800a5c
 //! ```
 //!
 //! Each answer is checked for what the driver relies on; `EPROTO` says that it makes no sense.
@@ -35,6 +35,7 @@ use crate::{
     },
     gsp::{
         cmdq::Cmdq,
+        fw::r570_144::intr,
         fw::r570_144::rm::{
             DeviceInfoParams,
             FeaturesParams,
@@ -51,7 +52,8 @@ use crate::{
             ENGINE_DATA_RM_ENGINE_TYPE,
             ENGINE_DATA_RUNLIST, //
         }, //
-    }, //
+    },
+    irq::Table, //
 };
 
 /// Segment sizes of the VMMU in bytes (OGKM 570.144 `ctrl2080gpu.h`).
@@ -169,4 +171,21 @@ pub(crate) fn engines(cmdq: &Cmdq<'_>, target: Target) -> Result<Engines, RmErro
         }
     }
     Err(RmError::MALFORMED)
+}
+
+/// Interrupt vectors of the engines.
+pub(crate) fn interrupts(cmdq: &Cmdq<'_>, target: Target) -> Result<Table, RmError> {
+    let mut params = KVVec::from_elem(0u8, intr::SIZE, GFP_KERNEL).map_err(Error::from)?;
+    control(
+        cmdq,
+        target,
+        intr::CTRL_INTERNAL_INTR_GET_KERNEL_TABLE,
+        &mut params,
+        Cmdq::DEFAULT_TIMEOUT,
+    )?;
+    let mut table = Table::empty();
+    for entry in intr::entries(&params).map_err(|_| RmError::MALFORMED)? {
+        table.add(&entry.map_err(|_| RmError::MALFORMED)?)?;
+    }
+    Ok(table)
 }

@@ -6,6 +6,8 @@
 pub(crate) mod faults;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/ids.rs"]
 pub(crate) mod ids;
+#[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/intr.rs"]
+pub(crate) mod intr;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/libos.rs"]
 pub(crate) mod libos;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/msgq.rs"]
