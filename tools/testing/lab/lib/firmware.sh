@@ -68,12 +68,14 @@ firmware_fetch() {
 }
 
 # Files made from the images by tools of this tree; made again when a tool or
-# the table is newer.
+# the table is newer. Several checkouts may share the cache.
 firmware_generate() {
-	local dir tool table
+	local dir tool table lock
 	dir=$(cache_current firmware)/nvidia
 
 	build_quietly host-tools host_tools_build
+	exec {lock}>"$(cache_current firmware)/.lock"
+	flock "$lock"
 	tool=$(host_tool nova-tlv)
 	if [ ! -e "$dir/ad102/gsp/gsp.tlv" ] || [ "$tool" -nt "$dir/ad102/gsp/gsp.tlv" ]; then
 		"$tool" "$dir/ad102/gsp" --version "$FIRMWARE_VERSION" >/dev/null ||
@@ -86,6 +88,7 @@ firmware_generate() {
 		"$tool" build "$table" -o "$dir/vgpu-$FIRMWARE_VERSION.bin" >/dev/null ||
 			die "vGPU type metadata" "vgpu-metadata failed" "see the line above"
 	fi
+	exec {lock}>&-
 }
 
 firmware_env() {
