@@ -63,6 +63,8 @@ pub use types::{
     EngineBitmap,
     FbOwner,
     FbRequest,
+    GuestFb,
+    GuestFbError,
     Info,
     RmError,
     Support, //

@@ -27,15 +27,25 @@ use kernel_ext::pci::DeviceExt;
 
 use super::{
     ChannelRange,
+    FbOwner,
     FbRange,
     FbRequest,
+    GuestFb,
+    GuestFbError,
     Info,
     RmClient,
     RmError, //
 };
 use crate::{
     ce::CopyEngine,
-    fb::manager::Manager,
+    fb::{
+        guest::{
+            self,
+            Board,
+            Rule, //
+        },
+        manager::Manager, //
+    },
     fifo::{
         self,
         ChannelPool, //
@@ -58,6 +68,9 @@ use crate::{
     },
     regs::vf::NV_VF_PRIV_DOORBELL, //
 };
+
+/// Which of the published formulas sizes the frame buffer of a guest.
+const FB_RULE: Rule = Rule::Rfc;
 
 /// A GPU, as far as a VF driver is concerned.
 #[pin_data]
@@ -140,7 +153,22 @@ impl Gpu {
         Ok(ChannelRange::new(self.clone(), ids))
     }
 
-    /// Reserves frame buffer.
+    /// Bytes of frame buffer that a guest gets: whole VMMU segments, never zero.
+    ///
+    /// # Errors
+    ///
+    /// See [`GuestFbError`]; without vGPU support there is no space.
+    #[inline(never)]
+    pub fn guest_fb_length(&self, guest: &GuestFb) -> Result<u64, GuestFbError> {
+        let board = Board {
+            total: self.info.fb_total,
+            segment: self.info.vmmu_segment_size,
+            ecc_enabled: self.info.ecc_enabled,
+        };
+        guest::length(FB_RULE, &board, guest)
+    }
+
+    /// Reserves frame buffer. That of a guest must start and end on a VMMU segment.
     ///
     /// # Errors
     ///
@@ -150,7 +178,12 @@ impl Gpu {
     pub fn alloc_fb(self: &Arc<Self>, req: &FbRequest) -> Result<FbRange> {
         let _core = self.enter()?;
         let range = self.fb.lock().reserve(self.dev(), req)?;
-        FbRange::new(self.clone(), range)
+        let segment = self.info.vmmu_segment_size;
+        let fb = FbRange::new(self.clone(), range.clone())?;
+        if matches!(req.owner, FbOwner::GuestFb(_)) && !guest::is_placed(&range, segment) {
+            return Err(EINVAL);
+        }
+        Ok(fb)
     }
 
     /// Rings the PRIV doorbell; see [`plugin_vector`](super::plugin_vector). The write has reached

@@ -9,9 +9,15 @@
 use kernel::prelude::*;
 
 pub use crate::{
-    fb::manager::{
-        FbOwner,
-        FbRequest, //
+    fb::{
+        guest::{
+            GuestFb,
+            GuestFbError, //
+        },
+        manager::{
+            FbOwner,
+            FbRequest, //
+        }, //
     },
     fifo::engines::EngineBitmap,
     gsp::rm::RmError, //

@@ -34,6 +34,8 @@ use nova_core_vgpu::vgpu::{
     FbRange,
     FbRequest,
     Gpu,
+    GuestFb,
+    GuestFbError,
     RmClient, //
 };
 
@@ -57,10 +59,7 @@ use crate::{
         PluginError, //
     },
     types::{
-        fb_size::{
-            self,
-            Rule, //
-        },
+        channels::channel_count,
         VgpuType, //
     }, //
 };
@@ -72,8 +71,6 @@ use remains::Remains;
 
 /// Channels that the plugin uses itself.
 const NUM_PLUGIN_CHANNELS: u32 = 1;
-/// Which published formula sizes the guest FB.
-const FB_RULE: Rule = Rule::Rfc;
 
 /// Who the vGPU is and for whom.
 #[derive(Clone, Copy)]
@@ -105,7 +102,7 @@ impl Memory {
             move |e: &Error| dev_err!(dev, "cannot create a vGPU: {}: {:?}\n", step, e)
         };
 
-        let channels = fb_size::channel_count(info.channel_count, vgpu_type.max_instance)
+        let channels = channel_count(info.channel_count, vgpu_type.max_instance)
             .ok_or(ENOSPC)
             .and_then(|count| gpu.alloc_channels(count))
             .inspect_err(failed("channels"))?;
@@ -142,23 +139,19 @@ impl Memory {
 }
 
 fn guest_fb_length(dev: &device::Device, gpu: &Gpu, vgpu_type: &VgpuType) -> Result<u64> {
-    let info = gpu.info();
-    let input = fb_size::Input {
-        total_fb: info.fb_total,
-        segment: info.vmmu_segment_size,
-        ecc_enabled: info.ecc_enabled,
+    let guest = GuestFb {
         fb_length: vgpu_type.fb_length,
         fb_reservation: vgpu_type.fb_reservation,
         gsp_heap_size: vgpu_type.gsp_heap_size,
         max_instance: vgpu_type.max_instance,
         ecc_supported: vgpu_type.ecc_supported,
     };
-    fb_size::guest_fb_length(FB_RULE, &input).map_err(|refusal| match refusal {
-        fb_size::Refusal::Ecc => {
+    gpu.guest_fb_length(&guest).map_err(|e| match e {
+        GuestFbError::Ecc => {
             dev_err!(dev, "type {} needs ECC to be off\n", vgpu_type.id);
             ENODEV
         }
-        fb_size::Refusal::NoSpace => {
+        GuestFbError::NoSpace => {
             dev_err!(dev, "no FB is left for type {}\n", vgpu_type.id);
             ENOSPC
         }

@@ -2,7 +2,7 @@
 
 //! vGPU types: where they come from and which may be chosen.
 
-pub(crate) mod fb_size;
+pub(crate) mod channels;
 pub(crate) mod listing;
 pub(crate) mod metadata;
 pub(crate) mod placement;

@@ -11,6 +11,7 @@ mod firmware;
 mod firmware_tests;
 mod gsp;
 mod gsp_tests;
+mod guest_fb_tests;
 mod regs;
 mod vbios;
 mod vbios_tests;

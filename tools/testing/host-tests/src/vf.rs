@@ -5,10 +5,10 @@
 
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/plugin/channel.rs"]
 mod channel;
+#[path = "../../../../drivers/vfio/pci/nvidia_vgpu/types/channels.rs"]
+mod channels;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/device/config.rs"]
 mod config;
-#[path = "../../../../drivers/vfio/pci/nvidia_vgpu/types/fb_size.rs"]
-mod fb_size;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/plugin/layout.rs"]
 mod layout;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/types/listing.rs"]

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! FB: layout, ranges.
+//! FB: layout, guest sizes, ranges.
 
+#[path = "../../../../../drivers/gpu/nova-core-vgpu/fb/guest.rs"]
+pub(crate) mod guest;
 #[path = "../../../../../drivers/gpu/nova-core-vgpu/fb/layout.rs"]
 pub(crate) mod layout;
 #[path = "../../../../../drivers/gpu/nova-core-vgpu/fb/ranges.rs"]

@@ -1,112 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! FB sizes, channel counts, the homogeneous rule, sysfs text, and the status machine.
+//! Channel counts, the homogeneous rule, sysfs text, and the status machine.
 
-use super::fb_size::{channel_count, guest_fb_length, Input, Refusal, Rule};
+use super::channels::channel_count;
 use super::listing::{line, parse_id, BadNumber};
 use super::placement::{self, Candidate, Homogeneous};
 use super::status::{Status, Step};
 use proptest::prelude::*;
-
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
-
-fn input() -> Input {
-    Input {
-        total_fb: 46_068 * MIB,
-        segment: 128 * MIB,
-        ecc_enabled: true,
-        fb_length: GIB,
-        fb_reservation: 0,
-        gsp_heap_size: 32 * MIB,
-        max_instance: 32,
-        ecc_supported: true,
-    }
-}
-
-#[test]
-fn both_rules_agree_where_the_cap_binds() {
-    for rule in [Rule::Rfc, Rule::HostRm] {
-        assert_eq!(guest_fb_length(rule, &input()), Ok(GIB));
-    }
-    // Without the cap: 46080 / 32 - 32 = 1408 MiB, a multiple of 128.
-    let wide = Input {
-        fb_length: 2 * GIB,
-        ..input()
-    };
-    for rule in [Rule::Rfc, Rule::HostRm] {
-        assert_eq!(guest_fb_length(rule, &wide), Ok(1408 * MIB));
-    }
-}
-
-#[test]
-fn the_rules_differ_in_how_they_align_the_total() {
-    // 46100 MiB aligns to 46208 (one segment) or 47104 (eight): shares of 23072 and 23520.
-    let big = Input {
-        total_fb: 46_100 * MIB,
-        max_instance: 2,
-        fb_length: 24 * GIB,
-        ..input()
-    };
-    assert_eq!(guest_fb_length(Rule::Rfc, &big), Ok(23_040 * MIB));
-    assert_eq!(guest_fb_length(Rule::HostRm, &big), Ok(23_424 * MIB));
-}
-
-#[test]
-fn without_ecc_the_rfc_takes_fb_length() {
-    let off = Input {
-        ecc_enabled: false,
-        ecc_supported: false,
-        total_fb: GIB,
-        ..input()
-    };
-    assert_eq!(guest_fb_length(Rule::Rfc, &off), Ok(GIB));
-    // The share of such a small board is not one segment.
-    assert_eq!(guest_fb_length(Rule::HostRm, &off), Err(Refusal::NoSpace));
-    let odd = Input {
-        fb_length: GIB + 1,
-        ..off
-    };
-    assert_eq!(guest_fb_length(Rule::Rfc, &odd), Ok(GIB));
-}
-
-#[test]
-fn what_cannot_be_is_refused() {
-    let check = |input: Input| guest_fb_length(Rule::Rfc, &input);
-    let no_ecc = Input {
-        ecc_supported: false,
-        ..input()
-    };
-    assert_eq!(check(no_ecc), Err(Refusal::Ecc));
-    for bad in [
-        Input {
-            gsp_heap_size: u64::MAX,
-            ..input()
-        },
-        Input {
-            fb_reservation: 2 * GIB,
-            ..input()
-        },
-        Input {
-            fb_length: 64 * MIB,
-            ..input()
-        },
-        Input {
-            max_instance: 0,
-            ..input()
-        },
-        Input {
-            segment: 3,
-            ..input()
-        },
-        Input {
-            total_fb: u64::MAX,
-            ..input()
-        },
-    ] {
-        assert_eq!(check(bad), Err(Refusal::NoSpace), "{bad:?}");
-    }
-}
 
 #[test]
 fn channels_are_a_power_of_two_share() {
