@@ -17,6 +17,7 @@
 
 use crate::{
     fb::manager::FbOwner,
+    fifo::chid::ChannelOwner,
     gsp::{
         fw::r570_144::event,
         logs::Logs, //
@@ -168,12 +169,24 @@ fn channels(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for runlist in pool.map_or(&[][..], |p| p.runlists()) {
             writeln!(
                 f,
-                "runlist {} channels {} excluded {} used {}",
+                "runlist {} channels {} used {}",
                 runlist.id(),
                 runlist.channels(),
-                runlist.excluded(),
                 runlist.used()
             )?;
+        }
+        for lease in pool.iter().flat_map(|p| p.leases()) {
+            let ids = lease.ids();
+            write!(f, "range {} {} ", ids.start, ids.end)?;
+            match lease.runlist() {
+                Some(id) => write!(f, "runlist {id} ")?,
+                None => write!(f, "all ")?,
+            }
+            match lease.owner() {
+                ChannelOwner::Pf => writeln!(f, "pf")?,
+                ChannelOwner::Guest(gfid) => writeln!(f, "guest gfid {gfid}")?,
+                ChannelOwner::Quarantine => writeln!(f, "quarantine")?,
+            }
         }
         Ok(())
     })

@@ -14,6 +14,7 @@ use kernel::prelude::*;
 
 use chid::{
     ChidError,
+    Lease,
     Pool,
     Runlist, //
 };
@@ -28,12 +29,12 @@ use crate::gsp::{
     }, //
 };
 
-/// IDs that no vGPU gets on any runlist: 0 may be GSP-RM's own, the rest of the first 64 are for
-/// channels of the host, such as the one that will scrub.
-const EXCLUDED: core::ops::Range<u32> = 0..64;
+/// Most ranges of channel IDs live at a time: one for each of 32 vGPUs, as many again that firmware
+/// did not let go, and the driver's own.
+const MAX_LEASES: usize = 96;
 
 /// The pool of a GPU.
-pub(crate) type ChannelPool = Pool<KVVec<Runlist>>;
+pub(crate) type ChannelPool = Pool<KVVec<Runlist>, KVVec<Lease>>;
 
 /// Asks GSP-RM for the size of each runlist's ID space and makes the pool. `internal` is GSP-RM's
 /// own subdevice, which the control is reserved to.
@@ -49,7 +50,8 @@ pub(crate) fn channel_pool(
         let runlist = Runlist::new(id, channels).map_err(to_errno)?;
         runlists.push(runlist, GFP_KERNEL).map_err(Error::from)?;
     }
-    Ok(Pool::new(runlists, &[EXCLUDED]).map_err(to_errno)?)
+    let leases = KVVec::from_elem(Lease::default(), MAX_LEASES, GFP_KERNEL).map_err(Error::from)?;
+    Ok(Pool::new(runlists, leases).map_err(to_errno)?)
 }
 
 /// errno of a refusal.

@@ -121,6 +121,8 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
     }
     let fb = Arc::pin_init(new_mutex!(fb), GFP_KERNEL)?;
     let mm = Arc::new(Mm::new(fb.clone()), GFP_KERNEL)?;
+    let channels = Arc::pin_init(new_mutex!(facts.map(|f| f.pool)), GFP_KERNEL)?;
+    let ids = Arc::pin_init(new_mutex!(ids), GFP_KERNEL)?;
     let gpu = Arc::pin_init(
         try_pin_init!(Gpu {
             pdev: pdev.into(),
@@ -128,8 +130,8 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
             info,
             fb,
             mm,
-            channels <- new_mutex!(facts.map(|f| f.pool)),
-            ids <- new_mutex!(ids),
+            channels,
+            ids,
             bar1 <- new_mutex!(bar1),
             ce: CopyEngine::new(),
         }),

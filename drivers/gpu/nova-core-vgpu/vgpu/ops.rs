@@ -48,6 +48,7 @@ use crate::{
     },
     fifo::{
         self,
+        chid::ChannelOwner,
         ChannelPool, //
     },
     gpu::{
@@ -82,10 +83,8 @@ pub struct Gpu {
     pub(super) fb: Arc<Mutex<Manager>>,
     pub(super) mm: Arc<Mm>,
     /// `None` without vGPU support.
-    #[pin]
-    pub(super) channels: Mutex<Option<ChannelPool>>,
-    #[pin]
-    pub(super) ids: Mutex<ClientIds>,
+    pub(super) channels: Arc<Mutex<Option<ChannelPool>>>,
+    pub(super) ids: Arc<Mutex<ClientIds>>,
     #[pin]
     pub(super) bar1: Mutex<Bar1>,
     pub(super) ce: CopyEngine,
@@ -137,18 +136,19 @@ impl Gpu {
         RmClient::new(self)
     }
 
-    /// Reserves `count` channel IDs, the same ones on every runlist.
+    /// Reserves `count` channel IDs for the vGPU behind `gfid`, the same ones on every runlist.
     ///
     /// # Errors
     ///
     /// `EINVAL` if `count` is no power of two or more than there are at all, `ENOSPC` if no such
     /// range is free, `EOPNOTSUPP` without vGPU support, `ENODEV`.
     #[inline(never)]
-    pub fn alloc_channels(self: &Arc<Self>, count: u32) -> Result<ChannelRange> {
+    pub fn alloc_channels(self: &Arc<Self>, count: u32, gfid: u32) -> Result<ChannelRange> {
         let _core = self.enter()?;
         let mut channels = self.channels.lock();
         let pool = (*channels).as_mut().ok_or(EOPNOTSUPP)?;
-        let ids = pool.reserve(count).map_err(fifo::to_errno)?;
+        let owner = ChannelOwner::Guest(gfid);
+        let ids = pool.reserve(count, owner).map_err(fifo::to_errno)?;
         drop(channels);
         Ok(ChannelRange::new(self.clone(), ids))
     }
@@ -278,7 +278,7 @@ impl Gpu {
     /// Gives channel IDs back.
     pub(super) fn release_channels(&self, ids: &Range<u32>) {
         if let Some(pool) = (*self.channels.lock()).as_mut() {
-            if let Err(e) = pool.release(ids) {
+            if let Err(e) = pool.release(ids, None) {
                 dev_err!(
                     self.dev(),
                     "channel IDs {}..{} are given back but were not reserved: {:?}\n",
@@ -287,6 +287,14 @@ impl Gpu {
                     e
                 );
             }
+        }
+    }
+
+    /// Keeps channel IDs out of use.
+    pub(super) fn quarantine_channels(&self, ids: &Range<u32>) {
+        if let Some(pool) = (*self.channels.lock()).as_mut() {
+            // Cannot fail: whoever calls this holds them.
+            let _ = pool.quarantine(ids, None);
         }
     }
 }

@@ -78,7 +78,7 @@ impl FbRange {
 pub struct ChannelRange {
     gpu: Arc<Gpu>,
     ids: Range<u32>,
-    release: bool,
+    quarantined: bool,
 }
 
 impl ChannelRange {
@@ -86,7 +86,7 @@ impl ChannelRange {
         Self {
             gpu,
             ids,
-            release: true,
+            quarantined: false,
         }
     }
 
@@ -103,12 +103,13 @@ impl ChannelRange {
     /// Keeps the IDs out of use for as long as the PF is bound.
     #[inline(never)]
     pub fn quarantine(mut self) {
-        self.release = false;
+        self.gpu.quarantine_channels(&self.ids);
+        self.quarantined = true;
     }
 
     #[inline(never)]
     fn release(&self) {
-        if self.release {
+        if !self.quarantined {
             self.gpu.release_channels(&self.ids);
         }
     }

@@ -104,7 +104,7 @@ impl Memory {
 
         let channels = channel_count(info.channel_count, vgpu_type.max_instance)
             .ok_or(ENOSPC)
-            .and_then(|count| gpu.alloc_channels(count))
+            .and_then(|count| gpu.alloc_channels(count, gfid))
             .inspect_err(failed("channels"))?;
         let fb = guest_fb_length(dev, gpu, vgpu_type)
             .and_then(|size| {
