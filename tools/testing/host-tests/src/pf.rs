@@ -5,8 +5,10 @@
 // Boot: parsers, layouts, wire formats. Their modules are nested as in the driver.
 #[path = "../../../../drivers/gpu/nova-core-vgpu/bytes.rs"]
 mod bytes;
+mod ce;
 mod fb;
 mod fb_tests;
+mod fifo;
 mod firmware;
 mod firmware_tests;
 mod gsp;
@@ -16,11 +18,7 @@ mod regs;
 mod vbios;
 mod vbios_tests;
 
-// Resources: status words, FB ranges, channel IDs, page tables, RM wire structures.
-#[path = "../../../../drivers/gpu/nova-core-vgpu/fifo/chid.rs"]
-mod chid;
-#[path = "../../../../drivers/gpu/nova-core-vgpu/fifo/engines.rs"]
-mod engines;
+// Resources: status words, FB ranges, page tables, RM wire structures.
 #[path = "../../../../drivers/gpu/nova-core-vgpu/gsp/nv_status.rs"]
 mod nv_status;
 #[path = "../../../../drivers/gpu/nova-core-vgpu/mm/pagetable.rs"]

@@ -2,6 +2,8 @@
 
 //! Wire formats of GSP-RM 570.144.
 
+#[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/channel.rs"]
+pub(crate) mod channel;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/faults.rs"]
 pub(crate) mod faults;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/ids.rs"]

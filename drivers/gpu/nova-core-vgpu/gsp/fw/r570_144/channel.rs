@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Byte layouts of address spaces, channels and copy engines, firmware 570.144.
+//!
+//! ```text
+//!   device 0x0080
+//!     0x90f1  address space, "externally owned": its tables are the driver's
+//!     |         0x801813 SET_PAGE_DIRECTORY, 0x801814 UNSET_PAGE_DIRECTORY   (on the device)
+//!     0xc56f  channel      | object 0 | ring 0x08 | flags 0x14 | engine 0x80 | memory 0x90 … |
+//!     |         0xa06f0104 BIND, 0xa06f0103 GPFIFO_SCHEDULE
+//!     +- 0xc7b5  copy engine
+//! ```
+//!
+//! The ID of a channel is not a field of its own: it is the position that its USERD would have in
+//! an array of USERDs, eight to a page.
+//!
+//! No channel group (0xa06c) is allocated: RM makes one for each channel below a device.
+//!
+//! Pure: also compiled on the host by `tools/testing/host-tests`.
+//!
+//! Source: OGKM 570.144 `src/common/sdk/nvidia/inc/{nvos.h,alloc/alloc_channel.h,class/clb0b5sw.h,
+//! ctrl/ctrl0080/ctrl0080dma.h,ctrl/ctrla06f/ctrla06fgpfifo.h,ctrl/ctrl2080/ctrl2080ce.h}`.
+
+use zerocopy::FromZeros;
+use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Class of an address space (`FERMI_VASPACE_A`).
+pub(crate) const CLASS_VASPACE: u32 = 0x90f1;
+/// Class of a channel of Ada (`AMPERE_CHANNEL_GPFIFO_A`).
+pub(crate) const CLASS_CHANNEL: u32 = 0xc56f;
+/// Class of a copy engine of Ada (`AMPERE_DMA_COPY_B`).
+pub(crate) const CLASS_COPY_ENGINE: u32 = 0xc7b5;
+
+/// `NV0080_CTRL_CMD_DMA_SET_PAGE_DIRECTORY`.
+pub(crate) const CTRL_SET_PAGE_DIRECTORY: u32 = 0x0080_1813;
+/// `NV0080_CTRL_CMD_DMA_UNSET_PAGE_DIRECTORY`.
+pub(crate) const CTRL_UNSET_PAGE_DIRECTORY: u32 = 0x0080_1814;
+/// `NVA06F_CTRL_CMD_BIND`.
+pub(crate) const CTRL_CHANNEL_BIND: u32 = 0xa06f_0104;
+/// `NVA06F_CTRL_CMD_GPFIFO_SCHEDULE`.
+pub(crate) const CTRL_CHANNEL_SCHEDULE: u32 = 0xa06f_0103;
+/// `NV2080_CTRL_CMD_CE_GET_FAULT_METHOD_BUFFER_SIZE`.
+pub(crate) const CTRL_CE_METHOD_BUFFER_SIZE: u32 = 0x2080_2a08;
+
+/// `NV_VASPACE_ALLOCATION_PARAMETERS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub(crate) struct VaSpaceParams {
+    index: u32,
+    flags: u32,
+    va_size: u64,
+    va_start_internal: u64,
+    va_limit_internal: u64,
+    big_page_size: u32,
+    pad: u32,
+    va_base: u64,
+}
+
+impl VaSpaceParams {
+    /// `NV_VASPACE_ALLOCATION_FLAGS_IS_EXTERNALLY_OWNED`.
+    const EXTERNALLY_OWNED: u32 = 1 << 3;
+
+    /// A new address space whose tables belong to the driver.
+    pub(crate) fn externally_owned() -> Self {
+        Self {
+            flags: Self::EXTERNALLY_OWNED,
+            ..Self::new_zeroed()
+        }
+    }
+}
+
+/// Parameters of [`CTRL_SET_PAGE_DIRECTORY`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub(crate) struct SetPageDirectoryParams {
+    phys_address: u64,
+    num_entries: u32,
+    /// Bits 1:0: where the directory is, 0 is frame buffer.
+    flags: u32,
+    h_vaspace: u32,
+    ch_id: u32,
+    sub_device_id: u32,
+    pasid: u32,
+}
+
+impl SetPageDirectoryParams {
+    /// Entries of the root directory of MMU version 2.
+    const ROOT_ENTRIES: u32 = 4;
+
+    /// The root directory of address space `h_vaspace` is at `phys_address` of frame buffer.
+    pub(crate) fn new(h_vaspace: u32, phys_address: u64) -> Self {
+        Self {
+            phys_address,
+            num_entries: Self::ROOT_ENTRIES,
+            h_vaspace,
+            ..Self::new_zeroed()
+        }
+    }
+}
+
+/// Parameters of [`CTRL_UNSET_PAGE_DIRECTORY`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub(crate) struct UnsetPageDirectoryParams {
+    /// The address space.
+    pub(crate) h_vaspace: u32,
+    /// 0.
+    pub(crate) sub_device_id: u32,
+}
+
+/// Where a piece of a channel's memory is (`NV_MEMORY_DESC_PARAMS`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub(crate) struct MemoryDesc {
+    base: u64,
+    size: u64,
+    address_space: u32,
+    cache_attrib: u32,
+}
+
+impl MemoryDesc {
+    /// `ADDR_SYSMEM`.
+    const SYSTEM: u32 = 1;
+    /// `ADDR_FBMEM`.
+    const VIDEO: u32 = 2;
+
+    /// Frame buffer.
+    pub(crate) const fn video(base: u64, size: u64) -> Self {
+        Self {
+            base,
+            size,
+            address_space: Self::VIDEO,
+            cache_attrib: 1,
+        }
+    }
+
+    /// System memory, coherent.
+    pub(crate) const fn system(base: u64, size: u64) -> Self {
+        Self {
+            base,
+            size,
+            address_space: Self::SYSTEM,
+            cache_attrib: 0,
+        }
+    }
+}
+
+/// Bytes of an instance block; its first [`RAMFC_SIZE`] bytes are the state of the channel.
+pub(crate) const INSTANCE_SIZE: u64 = 0x1000;
+/// Bytes of RAMFC.
+pub(crate) const RAMFC_SIZE: u64 = 0x200;
+/// Bytes of USERD.
+pub(crate) const USERD_SIZE: u64 = 0x200;
+
+/// `NV_CHANNEL_ALLOC_PARAMS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub(crate) struct ChannelParams {
+    h_object_error: u32,
+    h_object_buffer: u32,
+    gp_fifo_offset: u64,
+    gp_fifo_entries: u32,
+    flags: u32,
+    h_context_share: u32,
+    h_vaspace: u32,
+    h_userd_memory: [u32; 8],
+    userd_offset: [u64; 8],
+    engine_type: u32,
+    cid: u32,
+    sub_device_id: u32,
+    h_object_ecc_error: u32,
+    instance_mem: MemoryDesc,
+    userd_mem: MemoryDesc,
+    ramfc_mem: MemoryDesc,
+    mthdbuf_mem: MemoryDesc,
+    h_phys_channel_group: u32,
+    internal_flags: u32,
+    error_notifier_mem: MemoryDesc,
+    ecc_error_notifier_mem: MemoryDesc,
+    process_id: u32,
+    sub_process_id: u32,
+    encrypt_iv: [u32; 3],
+    decrypt_iv: [u32; 3],
+    hmac_nonce: [u32; 8],
+    tpc_config_id: u32,
+    pad: u32,
+}
+
+/// What is chosen of a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewChannel {
+    /// Its ID on the runlist of the engine.
+    pub(crate) chid: u32,
+    /// `NV2080_ENGINE_TYPE`.
+    pub(crate) engine: u32,
+    /// Address space.
+    pub(crate) h_vaspace: u32,
+    /// Address of the ring of GPFIFO entries in it.
+    pub(crate) ring: u64,
+    /// Entries of the ring, a power of two.
+    pub(crate) ring_entries: u32,
+    /// Instance block in frame buffer, [`INSTANCE_SIZE`] bytes of zeroes.
+    pub(crate) instance: u64,
+    /// USERD in frame buffer, [`USERD_SIZE`] bytes of zeroes.
+    pub(crate) userd: u64,
+    /// Method buffer in system memory: address and bytes.
+    pub(crate) method_buffer: (u64, u64),
+}
+
+impl ChannelParams {
+    /// `NVOS04_FLAGS_PRIVILEGED_CHANNEL_TRUE`.
+    const PRIVILEGED: u32 = 1 << 5;
+    /// `NVOS04_FLAGS_CHANNEL_USERD_INDEX_VALUE`, 3 bits.
+    const USERD_INDEX_SHIFT: u32 = 8;
+    /// `NVOS04_FLAGS_CHANNEL_USERD_INDEX_PAGE_VALUE`, 9 bits.
+    const USERD_PAGE_SHIFT: u32 = 12;
+    /// `NVOS04_FLAGS_CHANNEL_USERD_INDEX_PAGE_FIXED_TRUE`: both values are taken as they are.
+    const USERD_PAGE_FIXED: u32 = 1 << 21;
+    const USERDS_PER_PAGE: u32 = 8;
+    const USERD_PAGES: u32 = 1 << 9;
+
+    /// `NV_KERNELCHANNEL_ALLOC_INTERNALFLAGS`: privilege 1:0 admin, no error notifier (3:2), no
+    /// ECC error notifier (5:4).
+    const INTERNAL_FLAGS: u32 = 1 | 1 << 2 | 1 << 4;
+
+    /// The flags of a privileged channel with ID `chid`; `None` if no channel can have it.
+    fn flags(chid: u32) -> Option<u32> {
+        let (page, index) = (chid / Self::USERDS_PER_PAGE, chid % Self::USERDS_PER_PAGE);
+        if page >= Self::USERD_PAGES {
+            return None;
+        }
+        Some(
+            Self::PRIVILEGED
+                | index << Self::USERD_INDEX_SHIFT
+                | page << Self::USERD_PAGE_SHIFT
+                | Self::USERD_PAGE_FIXED,
+        )
+    }
+
+    /// A privileged channel of the kernel, which physical addresses are allowed to.
+    ///
+    /// `None` for an ID that no channel can have.
+    pub(crate) fn new(new: &NewChannel) -> Option<Self> {
+        let (method_buffer, method_buffer_size) = new.method_buffer;
+        Some(Self {
+            gp_fifo_offset: new.ring,
+            gp_fifo_entries: new.ring_entries,
+            flags: Self::flags(new.chid)?,
+            h_vaspace: new.h_vaspace,
+            engine_type: new.engine,
+            instance_mem: MemoryDesc::video(new.instance, INSTANCE_SIZE),
+            userd_mem: MemoryDesc::video(new.userd, USERD_SIZE),
+            ramfc_mem: MemoryDesc::video(new.instance, RAMFC_SIZE),
+            mthdbuf_mem: MemoryDesc::system(method_buffer, method_buffer_size),
+            internal_flags: Self::INTERNAL_FLAGS,
+            ..Self::new_zeroed()
+        })
+    }
+}
+
+/// Parameters of [`CTRL_CHANNEL_BIND`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub(crate) struct BindParams {
+    /// `NV2080_ENGINE_TYPE`, as in the allocation of the channel.
+    pub(crate) engine_type: u32,
+}
+
+/// Parameters of [`CTRL_CHANNEL_SCHEDULE`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub(crate) struct ScheduleParams {
+    /// Whether the channel runs.
+    pub(crate) enable: u8,
+    /// 0: the runlist is submitted at once.
+    pub(crate) skip_submit: u8,
+}
+
+/// `NVB0B5_ALLOCATION_PARAMETERS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub(crate) struct CopyEngineParams {
+    version: u32,
+    engine_type: u32,
+}
+
+impl CopyEngineParams {
+    /// Version whose second field is an `NV2080_ENGINE_TYPE`.
+    const VERSION: u32 = 1;
+
+    /// The engine of the channel.
+    pub(crate) const fn new(engine_type: u32) -> Self {
+        Self {
+            version: Self::VERSION,
+            engine_type,
+        }
+    }
+}
+
+const _: () = {
+    assert!(size_of::<VaSpaceParams>() == 0x30);
+    assert!(size_of::<SetPageDirectoryParams>() == 0x20);
+    assert!(size_of::<UnsetPageDirectoryParams>() == 8);
+    assert!(size_of::<MemoryDesc>() == 24);
+    assert!(size_of::<ChannelParams>() == 0x170);
+    assert!(size_of::<BindParams>() == 4);
+    assert!(size_of::<ScheduleParams>() == 2);
+    assert!(size_of::<CopyEngineParams>() == 8);
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::offset_of;
+    use zerocopy::IntoBytes as _;
+
+    fn u32_at(bytes: &[u8], at: usize) -> u32 {
+        u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+    }
+
+    fn u64_at(bytes: &[u8], at: usize) -> u64 {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
+    }
+
+    const NEW: NewChannel = NewChannel {
+        chid: 45,
+        engine: 11,
+        h_vaspace: 0x90f1_0000,
+        ring: 0x1_0000_2000,
+        ring_entries: 128,
+        instance: 0xbff0_0000,
+        userd: 0xbff0_1000,
+        method_buffer: (0x7_1234_0000, 0x5000),
+    };
+
+    #[test]
+    fn channel_bytes() {
+        let params = ChannelParams::new(&NEW).unwrap();
+        let bytes = params.as_bytes();
+        let mut known = vec![
+            (0x08, 8),
+            (0x10, 4),
+            (0x14, 4),
+            (0x1c, 4),
+            (0x80, 4),
+            (0xf4, 4),
+        ];
+        assert_eq!(u64_at(bytes, 0x08), NEW.ring);
+        assert_eq!(u32_at(bytes, 0x10), 128);
+        assert_eq!(u32_at(bytes, 0x14), 0x0020_5520);
+        assert_eq!(u32_at(bytes, 0x1c), NEW.h_vaspace);
+        assert_eq!(u32_at(bytes, 0x80), 11);
+        assert_eq!(u32_at(bytes, 0xf4), 0x15);
+        for (at, base, size, space, cache) in [
+            (0x90, NEW.instance, 0x1000, 2, 1),
+            (0xa8, NEW.userd, 0x200, 2, 1),
+            (0xc0, NEW.instance, 0x200, 2, 1),
+            (0xd8, NEW.method_buffer.0, 0x5000, 1, 0),
+        ] {
+            assert_eq!(u64_at(bytes, at), base, "{at:#x}");
+            assert_eq!(u64_at(bytes, at + 8), size, "{at:#x}");
+            assert_eq!(u32_at(bytes, at + 16), space, "{at:#x}");
+            assert_eq!(u32_at(bytes, at + 20), cache, "{at:#x}");
+            known.push((at, 24));
+        }
+        // Everything else is zero.
+        for (at, byte) in bytes.iter().enumerate() {
+            if !known
+                .iter()
+                .any(|&(start, len)| (start..start + len).contains(&at))
+            {
+                assert_eq!(*byte, 0, "{at:#x}");
+            }
+        }
+        assert_eq!(offset_of!(ChannelParams, process_id), 0x128);
+        assert_eq!(offset_of!(ChannelParams, tpc_config_id), 0x168);
+    }
+
+    #[test]
+    fn ids_are_positions_of_userd() {
+        for (chid, flags) in [
+            (0, 0x0020_0020),
+            (1, 0x0020_0120),
+            (7, 0x0020_0720),
+            (8, 0x0020_1020),
+            (45, 0x0020_5520),
+            (2047, 0x002f_f720),
+        ] {
+            assert_eq!(ChannelParams::flags(chid), Some(flags), "{chid}");
+        }
+        assert_eq!(ChannelParams::flags(4096), None);
+        assert!(ChannelParams::new(&NewChannel { chid: 4096, ..NEW }).is_none());
+    }
+
+    #[test]
+    fn small_parameters() {
+        let vaspace = VaSpaceParams::externally_owned();
+        assert_eq!(u32_at(vaspace.as_bytes(), 0), 0);
+        assert_eq!(u32_at(vaspace.as_bytes(), 4), 8);
+        assert!(vaspace.as_bytes()[8..].iter().all(|b| *b == 0));
+
+        let set = SetPageDirectoryParams::new(0x90f1_0000, 0x1_2345_6000);
+        assert_eq!(u64_at(set.as_bytes(), 0), 0x1_2345_6000);
+        assert_eq!(u32_at(set.as_bytes(), 8), 4);
+        assert_eq!(u32_at(set.as_bytes(), 0xc), 0);
+        assert_eq!(u32_at(set.as_bytes(), 0x10), 0x90f1_0000);
+        assert!(set.as_bytes()[0x14..].iter().all(|b| *b == 0));
+
+        assert_eq!(
+            CopyEngineParams::new(11).as_bytes(),
+            [1, 0, 0, 0, 11, 0, 0, 0]
+        );
+    }
+}
