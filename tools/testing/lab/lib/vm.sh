@@ -140,7 +140,9 @@ vm_qemu_args() {
 	else
 		out=file,id=lab-out,path=$VM_SOCKETS/out
 	fi
-	vm_has_kvm || size=(-accel "tcg,thread=multi")
+	# With a thread for each CPU, QEMU 10.0.2 now and then leaves the timer
+	# interrupt of a CPU in service for ever, and the VM hangs.
+	vm_has_kvm || size=(-accel "tcg,thread=${LAB_TCG_THREAD:-single}")
 	printf '%s\n' "${size[@]}" \
 		-M q35,kernel-irqchip=split \
 		-device intel-iommu,intremap=on,caching-mode=on,aw-bits=48 \
