@@ -12,6 +12,8 @@
 //!       rpc             requests by function: counts, bytes, latency
 //!       irq             interrupts per subtree, vectors of the engines
 //!       loginit …       log buffers of GSP
+//!       mm              address spaces, table memory, invalidations
+//!       bar1_map_cost   reading it maps up to 2 GiB and shows what that took
 //!       bar1_selftest   reading it maps, writes, reads back, unmaps
 //! ```
 
@@ -41,6 +43,7 @@ use kernel::{
 
 mod irq;
 mod log;
+mod mm;
 mod selftest;
 
 use log::Log;
@@ -100,6 +103,8 @@ pub(crate) fn files(
             for log in &files.logs {
                 dir.read_binary_file(log.name(), log);
             }
+            dir.read_callback_file(c"mm", files, &mm::show);
+            dir.read_callback_file(c"bar1_map_cost", files, &mm::cost);
             dir.read_callback_file(c"bar1_selftest", files, &bar1_selftest);
         }),
         GFP_KERNEL,

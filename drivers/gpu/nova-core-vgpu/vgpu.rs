@@ -66,6 +66,8 @@ pub use types::{
     GuestFb,
     GuestFbError,
     Info,
+    MapInfo,
+    PageSize,
     RmError,
     Support, //
 };

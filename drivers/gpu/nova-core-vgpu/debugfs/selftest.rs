@@ -3,30 +3,45 @@
 //! Self-test of the path CPU -> BAR1 -> page tables -> frame buffer.
 //!
 //! ```text
-//!   reserve FB -> map -> write pattern through BAR1 -> compare through PRAMIN
-//!                        write through PRAMIN -> compare through BAR1
-//!                 map a second range -> must not show the first one's pattern
+//!   show     reserve FB -> map -> write pattern through BAR1 -> compare through PRAMIN
+//!                                 write through PRAMIN -> compare through BAR1
+//!                          map a second range -> must not show the first one's pattern
+//!   refuse   what cannot be mapped
+//!   restore  PRAMIN at a tag -> the driver uses it -> must be at the tag
+//!   remap    map one range, read, unmap -> map another at the same place -> must show that one
 //!   everything is given back at the end, whatever happened
 //! ```
 
 use kernel::{
+    io::Io,
     prelude::*,
     sizes::*,
     sync::Arc, //
 };
 
 use crate::{
-    mm::pagetable::PAGE_SIZE,
+    mm::{
+        pagetable::PAGE_SIZE,
+        pramin::Pramin, //
+    },
+    regs::pramin::NV_PBUS_BAR0_WINDOW,
     vgpu::{
         FbOwner,
+        FbRange,
         FbRequest,
-        Gpu, //
+        Gpu,
+        MapInfo,
+        PageSize, //
     }, //
 };
 
 /// Distance of the dwords that are checked: not a multiple of a page, so that different offsets
 /// in a page are met.
 const STRIDE: usize = 4096 + 68;
+
+/// Kinds that no memory has: invalid, and reserved for the scheduler (OGKM 570.144
+/// `turing/tu102/dev_mmu.h`).
+const BAD_KINDS: [u8; 3] = [7, 15, 255];
 
 /// What went wrong.
 pub(super) struct Failure {
@@ -57,14 +72,7 @@ fn pattern(address: u64) -> u32 {
     (address as u32).rotate_left(7) ^ 0xa5c3_0f1e
 }
 
-/// Runs the test.
-pub(super) fn bar1(gpu: &Arc<Gpu>) -> Result<(), Failure> {
-    // 2 MiB leaves with a tail of small pages, then small pages only.
-    one(gpu, u64::SZ_4M + 3 * PAGE_SIZE, u64::SZ_2M, 0)?;
-    one(gpu, 5 * PAGE_SIZE, PAGE_SIZE, 2 * PAGE_SIZE)
-}
-
-fn one(gpu: &Arc<Gpu>, size: u64, align: u64, offset: u64) -> Result<(), Failure> {
+fn reserve(gpu: &Arc<Gpu>, size: u64, align: u64) -> Result<FbRange, Failure> {
     let request = FbRequest {
         size,
         align,
@@ -72,15 +80,42 @@ fn one(gpu: &Arc<Gpu>, size: u64, align: u64, offset: u64) -> Result<(), Failure
         top_down: true,
         owner: FbOwner::Pf,
     };
-    let fb = gpu.alloc_fb(&request).step("reserve FB")?;
-    let other = gpu.alloc_fb(&request).step("reserve more FB")?;
-    let map = gpu
-        .map_bar1(&fb, offset, size - offset)
-        .step("map through BAR1")?;
-    let other_map = gpu
-        .map_bar1(&other, offset, size - offset)
-        .step("map more through BAR1")?;
-    let start = fb.address() + offset;
+    gpu.alloc_fb(&request).step("reserve FB")
+}
+
+/// Runs the test.
+pub(super) fn bar1(gpu: &Arc<Gpu>) -> Result<(), Failure> {
+    let pages = |offset, size, page_size| MapInfo {
+        page_size: Some(page_size),
+        ..MapInfo::new(offset, size)
+    };
+    let (small, big, huge) = (PAGE_SIZE, u64::SZ_64K, u64::SZ_2M);
+
+    // 2 MiB leaves with a tail of small pages, then a start in the middle of a leaf.
+    show(gpu, huge, &MapInfo::new(0, 2 * huge + 3 * small))?;
+    show(gpu, huge, &MapInfo::new(huge - big, 2 * huge))?;
+    show(gpu, huge, &MapInfo::new(5 * small, huge))?;
+    show(gpu, small, &MapInfo::new(2 * small, 3 * small))?;
+    // Each size of page, also where a larger one would do.
+    show(gpu, huge, &pages(0, 2 * huge, PageSize::Huge))?;
+    show(gpu, huge, &pages(huge, huge + 2 * big, PageSize::Big))?;
+    show(gpu, huge, &pages(0, huge, PageSize::Small))?;
+
+    refuse(gpu)?;
+    restore(gpu)?;
+
+    remap(gpu, PageSize::Small, PageSize::Small)?;
+    remap(gpu, PageSize::Small, PageSize::Huge)?;
+    remap(gpu, PageSize::Huge, PageSize::Big)?;
+    remap(gpu, PageSize::Big, PageSize::Small)
+}
+
+fn show(gpu: &Arc<Gpu>, align: u64, info: &MapInfo) -> Result<(), Failure> {
+    let fb = reserve(gpu, info.offset + info.size, align)?;
+    let other = reserve(gpu, info.offset + info.size, align)?;
+    let map = gpu.map_bar1(&fb, info).step("map through BAR1")?;
+    let other_map = gpu.map_bar1(&other, info).step("map more through BAR1")?;
+    let start = fb.address() + info.offset;
 
     other_map.zero().step("clear through BAR1")?;
     for at in (0..map.len()).step_by(STRIDE) {
@@ -107,4 +142,106 @@ fn one(gpu: &Arc<Gpu>, size: u64, align: u64, offset: u64) -> Result<(), Failure
     }
     let end = map.len();
     expect("refuse the end", map.read32(end) == Err(ERANGE))
+}
+
+fn refuse(gpu: &Arc<Gpu>) -> Result<(), Failure> {
+    let fb = reserve(gpu, 2 * u64::SZ_2M, u64::SZ_2M)?;
+    let refused = |info: &MapInfo| gpu.map_bar1(&fb, info).err() == Some(EINVAL);
+    let size = fb.size();
+
+    for (offset, size) in [
+        (0, 0),
+        (0, PAGE_SIZE - 4),
+        (4, PAGE_SIZE),
+        (PAGE_SIZE, size),
+        (size, PAGE_SIZE),
+        (u64::MAX - PAGE_SIZE + 1, PAGE_SIZE),
+    ] {
+        expect(
+            "refuse what is outside",
+            refused(&MapInfo::new(offset, size)),
+        )?;
+    }
+    for (offset, size, page_size) in [
+        (u64::SZ_64K, u64::SZ_2M, PageSize::Huge),
+        (0, u64::SZ_1M, PageSize::Huge),
+        (PAGE_SIZE, u64::SZ_64K, PageSize::Big),
+        (0, PAGE_SIZE, PageSize::Big),
+    ] {
+        let info = MapInfo {
+            page_size: Some(page_size),
+            ..MapInfo::new(offset, size)
+        };
+        expect("refuse what is not aligned", refused(&info))?;
+    }
+    for kind in BAD_KINDS {
+        let info = MapInfo {
+            kind,
+            ..MapInfo::new(0, size)
+        };
+        expect("refuse a bad kind", refused(&info))?;
+    }
+    Ok(())
+}
+
+/// Whoever has placed PRAMIN finds it where it was.
+fn restore(gpu: &Arc<Gpu>) -> Result<(), Failure> {
+    let fb = reserve(gpu, 2 * u64::SZ_1M, u64::SZ_1M)?;
+    let kept = gpu.with_core(|core| {
+        gpu.mm().exclusive(|| {
+            let bar = core.bar();
+            let before = bar.read(NV_PBUS_BAR0_WINDOW);
+            // A tag that the driver itself never leaves: no multiple of 1 MiB.
+            let base = u32::try_from((fb.address() >> 16) + 5)?;
+            let tag = NV_PBUS_BAR0_WINDOW::zeroed().try_with_base(base)?;
+            bar.write_reg(tag);
+            let mut pramin = Pramin::new(bar)?;
+            let used = pramin
+                .write32(fb.address(), 0x7a67_0001)
+                .and_then(|()| pramin.read32(fb.address() + u64::SZ_1M));
+            drop(pramin);
+            let after = bar.read(NV_PBUS_BAR0_WINDOW);
+            bar.write_reg(before);
+            used?;
+            Ok(u32::from(after) == u32::from(tag))
+        })
+    });
+    expect("put PRAMIN back", kept.step("place PRAMIN")?)
+}
+
+/// Two mappings at the same place, one after the other, with pages of different sizes.
+fn remap(gpu: &Arc<Gpu>, first: PageSize, second: PageSize) -> Result<(), Failure> {
+    let size = u64::SZ_2M;
+    let info = |page_size| MapInfo {
+        page_size: Some(page_size),
+        ..MapInfo::new(0, size)
+    };
+    let (a, b) = (reserve(gpu, size, size)?, reserve(gpu, size, size)?);
+    let probes = [0, PAGE_SIZE, u64::SZ_64K, u64::SZ_1M, size - PAGE_SIZE];
+    for at in probes {
+        gpu.poke(a.address() + at, 0xaaaa_0000)
+            .step("write through PRAMIN")?;
+        gpu.poke(b.address() + at, 0xbbbb_0000)
+            .step("write through PRAMIN")?;
+    }
+    let check = |fb, page_size, value| -> Result<u64, Failure> {
+        let map = gpu.map_bar1(fb, &info(page_size)).step("map to remap")?;
+        for at in probes {
+            // CAST: below 2 MiB.
+            let seen = map.read32(at as usize).step("read what was remapped")?;
+            expect("no stale translation", seen == value)?;
+        }
+        Ok(map.bar1_offset())
+    };
+    // Others may map meanwhile and take the place; then this says nothing, and is done again.
+    for _ in 0..64 {
+        let before = check(&a, first, 0xaaaa_0000)?;
+        if check(&b, second, 0xbbbb_0000)? / size == before / size {
+            return Ok(());
+        }
+    }
+    Err(Failure {
+        step: "map at the same place",
+        error: EAGAIN,
+    })
 }

@@ -6,7 +6,13 @@
 //!   channel --> instance block --> root (PD3) --> tables --> frame buffer, system memory
 //!                                  \____________________/
 //!                                    pages of this driver only; GSP-RM is told the root
+//!
+//!   Vmm::new -> root() -> SET_PAGE_DIRECTORY -> map, unmap ... -> UNSET_PAGE_DIRECTORY -> drop
 //! ```
+//!
+//! The TLBs know an address space from when GSP-RM is told its root until GSP-RM has forgotten it
+//! (OGKM 570.144 `gpu_vaspace.c`, external page directories). In between, each [`Vmm::map`] and
+//! [`Vmm::unmap`] ends with an invalidation.
 
 use core::ops::Range;
 
@@ -16,33 +22,26 @@ use kernel::{
     sync::Arc, //
 };
 
-use super::Mm;
+use super::{
+    pagetable::VA_LIMIT,
+    space::Space,
+    Mm, //
+};
 use crate::driver::Bar0;
 
-/// Bytes that one leaf maps.
-#[allow(dead_code)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum PageSize {
-    /// 4 KiB.
-    Small,
-    /// 64 KiB.
-    Big,
-    /// 2 MiB.
-    Huge,
-}
+pub(crate) use super::pagetable::PageSize;
 
 /// What a mapping leads to.
-#[allow(dead_code)]
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {
     /// Frame buffer from this address on.
     Video(u64),
     /// Coherent system memory, as seen by the GPU: the addresses of its 4 KiB pages.
+    #[allow(dead_code)]
     System(&'a [DmaAddress]),
 }
 
 /// What is to be mapped, and how.
-#[allow(dead_code)]
 pub(crate) struct MapRequest<'a> {
     /// The memory.
     pub(crate) target: Target<'a>,
@@ -52,7 +51,8 @@ pub(crate) struct MapRequest<'a> {
     pub(crate) len: u64,
     /// Exactly this virtual address, or any.
     pub(crate) va: Option<u64>,
-    /// Only leaves of this size; `None`: the largest that fit.
+    /// Only leaves of this size, of which memory, address and length are multiples; `None`: the
+    /// largest that fit, which for system memory in single pages is 4 KiB.
     pub(crate) page_size: Option<PageSize>,
     /// Memory kind; 0 is pitch.
     pub(crate) kind: u8,
@@ -62,11 +62,10 @@ pub(crate) struct MapRequest<'a> {
     pub(crate) privileged: bool,
 }
 
-/// An address space.
+/// An address space. To be dropped when GSP-RM no longer knows it: its tables are given back.
 #[allow(dead_code)]
 pub(crate) struct Vmm {
-    mm: Arc<Mm>,
-    root: u64,
+    space: Space,
 }
 
 #[allow(dead_code)]
@@ -76,14 +75,20 @@ impl Vmm {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for a range that the MMU cannot address, `ENOSPC` without frame buffer, `ENOMEM`.
-    pub(crate) fn new(_bar: Bar0<'_>, _mm: &Arc<Mm>, _va: Range<u64>) -> Result<Self> {
-        Err(EOPNOTSUPP)
+    /// `EINVAL` for a range that the MMU cannot address, `ENOSPC` without frame buffer, `ENOMEM`,
+    /// `ENODEV`, `EIO` if the GPU does not answer.
+    pub(crate) fn new(bar: Bar0<'_>, mm: &Arc<Mm>, va: Range<u64>) -> Result<Self> {
+        if va.end > VA_LIMIT {
+            return Err(EINVAL);
+        }
+        Ok(Self {
+            space: Space::own(bar, mm, va)?,
+        })
     }
 
     /// Address of the root directory in frame buffer.
     pub(crate) fn root(&self) -> u64 {
-        self.root
+        self.space.root()
     }
 
     /// Maps memory; its addresses are valid for the GPU on return. Sleeps.
@@ -91,19 +96,34 @@ impl Vmm {
     /// # Errors
     ///
     /// `EINVAL` for a bad request, `EBUSY` if `va` is taken, `ENOSPC` if addresses or frame buffer
-    /// for tables are used up, `ENOMEM`, `ETIMEDOUT` if the TLB does not answer. Nothing is mapped
-    /// then.
-    pub(crate) fn map(&mut self, _bar: Bar0<'_>, _request: &MapRequest<'_>) -> Result<Range<u64>> {
-        Err(EOPNOTSUPP)
+    /// for tables are used up, `ENOMEM`, `ETIMEDOUT` if the TLB does not answer, `ENODEV`, `EIO`
+    /// if the GPU does not. Nothing is mapped then.
+    pub(crate) fn map(&mut self, bar: Bar0<'_>, request: &MapRequest<'_>) -> Result<Range<u64>> {
+        self.space.map(bar, request)
+    }
+
+    /// Makes `len` bytes of addresses sparse: the GPU reads zeroes there, and what it writes is
+    /// dropped. Removed by [`Vmm::unmap`]. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Vmm::map`].
+    pub(crate) fn map_sparse(
+        &mut self,
+        bar: Bar0<'_>,
+        len: u64,
+        va: Option<u64>,
+    ) -> Result<Range<u64>> {
+        self.space.map_sparse(bar, len, va)
     }
 
     /// Removes a mapping as a whole. On return the GPU can no longer reach the memory. Sleeps.
     ///
     /// # Errors
     ///
-    /// `ENOENT` if there is no such mapping; `EIO`, `ETIMEDOUT` if the GPU may still reach the
-    /// memory, which must not be reused then.
-    pub(crate) fn unmap(&mut self, _bar: Bar0<'_>, _va: Range<u64>) -> Result {
-        Err(EOPNOTSUPP)
+    /// `ENOENT` if there is no such mapping; with `EIO`, `ETIMEDOUT`, `ENODEV` the GPU may still
+    /// reach the memory, which must not be reused as long as GSP-RM knows the address space.
+    pub(crate) fn unmap(&mut self, bar: Bar0<'_>, va: Range<u64>) -> Result {
+        self.space.unmap(bar, &va)
     }
 }

@@ -3,7 +3,7 @@
 //! From a booted GPU to the operations of the handle.
 //!
 //! ```text
-//!   static info --> frame buffer manager --> pages for BAR1's tables --> Bar1
+//!   static info --> frame buffer manager --> memory manager --> Bar1
 //!
 //!   vGPU mode on? --> client --> questions to GSP-RM --> channel pool, engines, segment size, ...
 //!        |                            |
@@ -25,11 +25,7 @@ use super::{
 };
 use crate::{
     ce::CopyEngine,
-    fb::manager::{
-        FbOwner,
-        FbRequest,
-        Manager, //
-    },
+    fb::manager::Manager,
     fifo::{
         self,
         engines::EngineBitmap,
@@ -47,11 +43,7 @@ use crate::{
         Target, //
     },
     mm::{
-        bar1::{
-            Bar1,
-            TABLE_BYTES, //
-        },
-        pagetable::PAGE_SIZE,
+        bar1::Bar1,
         Mm, //
     },
 };
@@ -73,18 +65,10 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
     let pdev = core.pdev();
     let info = core.static_info();
 
-    let mut fb = Manager::new(info.fb_regions().iter().map(|r| r.start..r.end))?;
-    let tables = fb.reserve(
-        pdev.as_ref(),
-        &FbRequest {
-            size: TABLE_BYTES,
-            align: PAGE_SIZE,
-            fixed: None,
-            top_down: true,
-            owner: FbOwner::Pf,
-        },
-    )?;
-    let bar1 = Bar1::new(pdev.resource_len(BAR1)?, info.bar1_pde_base, tables)?;
+    let fb = Manager::new(info.fb_regions().iter().map(|r| r.start..r.end))?;
+    let fb = Arc::pin_init(new_mutex!(fb), GFP_KERNEL)?;
+    let mm = Arc::pin_init(Mm::new(pdev.into(), fb.clone()), GFP_KERNEL)?;
+    let bar1 = Bar1::new(&mm, pdev.resource_len(BAR1)?, info.bar1_pde_base)?;
 
     let mut ids = ClientIds::new();
     let (facts, support, total_vfs) = match check(core, &mut ids) {
@@ -98,7 +82,7 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
         device_id: pdev.device_id(),
         chip: core.spec().chipset.name(),
         firmware_version: core.firmware_version(),
-        fb_total: fb.total(),
+        fb_total: fb.lock().total(),
         vmmu_segment_size: facts.as_ref().map_or(0, |f| f.vmmu_segment_size),
         ecc_enabled: facts.as_ref().is_some_and(|f| f.ecc_enabled),
         channel_count: facts.as_ref().map_or(0, |f| f.pool.available()),
@@ -119,8 +103,6 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
             if info.ecc_enabled { "on" } else { "off" }
         );
     }
-    let fb = Arc::pin_init(new_mutex!(fb), GFP_KERNEL)?;
-    let mm = Arc::new(Mm::new(fb.clone()), GFP_KERNEL)?;
     let channels = Arc::pin_init(new_mutex!(facts.map(|f| f.pool)), GFP_KERNEL)?;
     let ids = Arc::pin_init(new_mutex!(ids), GFP_KERNEL)?;
     let gpu = Arc::pin_init(

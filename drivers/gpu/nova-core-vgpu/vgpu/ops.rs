@@ -64,7 +64,6 @@ use crate::{
     },
     mm::{
         bar1::Bar1,
-        pramin::Pramin,
         Mm, //
     },
     regs::vf::NV_VF_PRIV_DOORBELL, //
@@ -223,7 +222,6 @@ impl Gpu {
     }
 
     /// What address spaces share, to make one with.
-    #[allow(dead_code)]
     pub(crate) fn mm(&self) -> &Arc<Mm> {
         &self.mm
     }
@@ -241,18 +239,15 @@ impl Gpu {
     /// Reads a dword of frame buffer without BAR1.
     pub(crate) fn peek(&self, address: u64) -> Result<u32> {
         let gpu = self.enter()?;
-        // The lock of BAR1 is the lock of PRAMIN.
-        let _bar1 = self.bar1.lock();
-        Pramin::new(gpu.bar()).read32(address)
+        self.mm.window(gpu.bar())?.read32(address)
     }
 
     /// Writes a dword of frame buffer without BAR1.
     pub(crate) fn poke(&self, address: u64, value: u32) -> Result {
         let gpu = self.enter()?;
-        let _bar1 = self.bar1.lock();
-        let mut pramin = Pramin::new(gpu.bar());
-        pramin.write32(address, value)?;
-        pramin.flush()
+        let mut window = self.mm.window(gpu.bar())?;
+        window.write32(address, value)?;
+        window.flush()
     }
 
     /// Access to hardware and firmware for as long as the guard lives.

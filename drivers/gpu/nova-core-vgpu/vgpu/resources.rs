@@ -20,14 +20,21 @@ use kernel::{
 
 use super::{
     Gpu,
+    MapInfo,
     RmError, //
 };
-use crate::gsp::{
-    cmdq::Cmdq,
-    rm::{
+use crate::{
+    gsp::{
+        cmdq::Cmdq,
+        rm::{
+            self,
+            ClientId,
+            ClientObjects, //
+        }, //
+    },
+    mm::vmm::{
         self,
-        ClientId,
-        ClientObjects, //
+        MapRequest, //
     }, //
 };
 
@@ -65,6 +72,24 @@ impl FbRange {
     #[inline(never)]
     pub fn size(&self) -> u64 {
         self.0.range.end - self.0.range.start
+    }
+
+    /// Turns a description of a part of the range into a request to the memory manager.
+    fn map_request(&self, info: &MapInfo) -> Result<MapRequest<'static>> {
+        let end = info.offset.checked_add(info.size).ok_or(EINVAL)?;
+        if end > self.size() {
+            return Err(EINVAL);
+        }
+        Ok(MapRequest {
+            target: vmm::Target::Video(self.address()),
+            offset: info.offset,
+            len: info.size,
+            va: None,
+            page_size: info.page_size,
+            kind: info.kind,
+            read_only: false,
+            privileged: false,
+        })
     }
 
     /// Keeps the range out of use for as long as the PF is bound.

@@ -20,7 +20,8 @@ pub use crate::{
         }, //
     },
     fifo::engines::EngineBitmap,
-    gsp::rm::RmError, //
+    gsp::rm::RmError,
+    mm::pagetable::PageSize, //
 };
 
 /// Whether the PF can have vGPUs.
@@ -55,6 +56,32 @@ pub struct Info {
     pub engines: EngineBitmap,
     /// Most VFs that can be enabled.
     pub total_vfs: u16,
+}
+
+/// How a range of frame buffer is to be mapped.
+#[derive(Clone, Copy, Debug)]
+pub struct MapInfo {
+    /// Bytes of the range to skip; a multiple of 4 KiB.
+    pub offset: u64,
+    /// Bytes to map; a multiple of 4 KiB.
+    pub size: u64,
+    /// Only pages of this size, of which the memory's address and `size` are multiples; `None`:
+    /// the largest that fit.
+    pub page_size: Option<PageSize>,
+    /// Memory kind of the GPU's MMU; 0 is pitch.
+    pub kind: u8,
+}
+
+impl MapInfo {
+    /// Plain memory, in the largest pages that fit.
+    pub const fn new(offset: u64, size: u64) -> Self {
+        Self {
+            offset,
+            size,
+            page_size: None,
+            kind: 0,
+        }
+    }
 }
 
 /// Bits of the PRIV doorbell's vectors that belong to one GFID.

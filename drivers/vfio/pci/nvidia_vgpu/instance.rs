@@ -36,6 +36,7 @@ use nova_core_vgpu::vgpu::{
     Gpu,
     GuestFb,
     GuestFbError,
+    MapInfo,
     RmClient, //
 };
 
@@ -200,7 +201,7 @@ impl Instance {
         remains::clear(dev, manager, identity.index)?;
         let memory = Memory::acquire(dev, gpu, vgpu_type, identity.gfid)?;
         let plugin = gpu
-            .map_bar1(&memory.heap, 0, layout::SHARED_SIZE)
+            .map_bar1(&memory.heap, &MapInfo::new(0, layout::SHARED_SIZE))
             .and_then(|mapping| Plugin::prepare(gpu.clone(), mapping, identity.gfid))
             .inspect_err(|e| {
                 dev_err!(dev, "cannot create a vGPU: shared area: {:?}\n", e);

@@ -14,18 +14,16 @@ mod firmware_tests;
 mod gsp;
 mod gsp_tests;
 mod guest_fb_tests;
+mod mm;
+mod mm_tests;
 mod regs;
 mod vbios;
 mod vbios_tests;
 
-// Resources: status words, FB ranges, page tables, RM wire structures.
+// Resources: status words, FB ranges, RM wire structures.
 #[path = "../../../../drivers/gpu/nova-core-vgpu/gsp/nv_status.rs"]
 mod nv_status;
-#[path = "../../../../drivers/gpu/nova-core-vgpu/mm/pagetable.rs"]
-mod pagetable;
 #[path = "../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/rm.rs"]
 mod rm;
 #[path = "../../../../drivers/gpu/nova-core-vgpu/gsp/rm/ids.rs"]
 mod rm_ids;
-#[path = "../../../../drivers/gpu/nova-core-vgpu/mm/walk.rs"]
-mod walk;

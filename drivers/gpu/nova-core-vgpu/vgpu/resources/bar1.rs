@@ -14,6 +14,8 @@
 //!   Bar1Mapping::read/write
 //! ```
 
+use core::ops::Range;
+
 use kernel::{
     io::Io,
     prelude::*,
@@ -31,12 +33,10 @@ use super::{
     FbRange,
     FbReservation, //
 };
-use crate::{
-    mm::pagetable::PAGE_SIZE,
-    vgpu::{
-        Gpu,
-        BAR1, //
-    }, //
+use crate::vgpu::{
+    Gpu,
+    MapInfo,
+    BAR1, //
 };
 
 /// The window; unmapped on drop. As long as it lives, the frame buffer it shows is not given back.
@@ -45,36 +45,35 @@ pub struct Bar1Mapping {
     _fb: Arc<FbReservation>,
     // `None` only while being dropped.
     window: Option<BarWindow<'static>>,
-    va: u64,
-    phys: u64,
-    len: u64,
+    va: Range<u64>,
 }
 
 impl Gpu {
-    /// Maps `len` bytes of `fb` from `offset` on for the CPU; both are multiples of 4 KiB.
+    /// Maps a part of `fb` for the CPU.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the range is misaligned, empty or not inside `fb`, `ENOSPC` if BAR1 is used up,
-    /// `ENODEV`, `ENOMEM`.
+    /// `EINVAL` if the part is misaligned, empty or not inside `fb`, or if the kind or the page
+    /// size is not possible; `ENOSPC` if BAR1 is used up, `ETIMEDOUT` if the TLB of the GPU does
+    /// not answer, `EIO`, `ENODEV`, `ENOMEM`.
     #[inline(never)]
-    pub fn map_bar1(self: &Arc<Self>, fb: &FbRange, offset: u64, len: u64) -> Result<Bar1Mapping> {
-        let end = offset.checked_add(len).ok_or(EINVAL)?;
-        if len == 0 || (offset | len) % PAGE_SIZE != 0 || end > fb.size() {
-            return Err(EINVAL);
-        }
-        let phys = fb.address() + offset;
+    pub fn map_bar1(self: &Arc<Self>, fb: &FbRange, info: &MapInfo) -> Result<Bar1Mapping> {
+        let request = fb.map_request(info)?;
         let core = self.enter()?;
         let va = self
             .bar1
             .lock()
-            .map(core.bar(), phys, len)
+            .map(core.bar(), &request)
             .inspect_err(|e| {
+                // A bad request is the caller's to report.
+                if *e == EINVAL {
+                    return;
+                }
                 dev_err!(
                     self.dev(),
                     "cannot map FB {:#x}, {:#x} bytes, through BAR1: {:?}\n",
-                    phys,
-                    len,
+                    fb.address() + info.offset,
+                    info.size,
                     e
                 );
             })?;
@@ -83,14 +82,12 @@ impl Gpu {
             _fb: fb.0.clone(),
             window: None,
             va,
-            phys,
-            len,
         };
         let window = BarWindow::new(
             core.pdev(),
             BAR1,
-            va,
-            usize::try_from(len)?,
+            mapping.va.start,
+            mapping.len(),
             Caching::WriteCombine,
         )?;
         // SAFETY: Mappings belong to the driver of a VF, and unbinding the PF removes all VFs and
@@ -108,7 +105,12 @@ impl Bar1Mapping {
     #[inline(never)]
     pub fn len(&self) -> usize {
         // CAST: `usize` has 64 bits on every architecture with this device.
-        self.len as usize
+        (self.va.end - self.va.start) as usize
+    }
+
+    /// Where in BAR1 it is.
+    pub(crate) fn bar1_offset(&self) -> u64 {
+        self.va.start
     }
 
     /// Reads the dword at `offset`, a multiple of 4.
@@ -197,16 +199,12 @@ impl Bar1Mapping {
         // The CPU must not reach addresses that show something else.
         self.window = None;
         let Ok(core) = self.gpu.enter() else { return };
-        let result = self
-            .gpu
-            .bar1
-            .lock()
-            .unmap(core.bar(), self.va, self.phys, self.len);
+        let result = self.gpu.bar1.lock().unmap(core.bar(), &self.va);
         if let Err(e) = result {
             dev_err!(
                 self.gpu.dev(),
                 "cannot unmap BAR1 {:#x}, the addresses stay out of use: {:?}\n",
-                self.va,
+                self.va.start,
                 e
             );
         }
