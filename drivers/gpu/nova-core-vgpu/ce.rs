@@ -3,46 +3,159 @@
 //! Copy engine: fills and copies memory faster than the CPU could, and without it.
 //!
 //! ```text
-//!   fill, copy --> chunks --> pushbuffer --> channel --> copy engine
-//!       ^                                                    |
-//!       +------ semaphore, non-stall interrupt --------------+
+//!   fill, copy --> work --> chunks --> methods --> fifo::channel --> copy engine
+//!       ^                                                               |
+//!       +--- fence <--- state <--- semaphore, non-stall interrupt ------+
 //! ```
 //!
-//! One engine and one channel serve all callers of a GPU. No lock is held while the engine works,
-//! so callers take turns chunk by chunk.
+//! One engine and one channel serve all callers of a GPU. A caller has at most [`DEPTH`] pieces of
+//! its work in the ring, which is in order: callers side by side get the same share, and a short
+//! piece of work waits for a few long ones, not for a whole scrub.
+//!
+//! The channel is made when it is needed first. When it fails, everybody who waits is told at once,
+//! and the next one who wants something frees it and makes another. No lock is held while firmware
+//! is asked or hardware works.
+//!
+//! Should an interrupt be lost, the semaphore is looked at every [`RECHECK`] as well.
+
+mod chunks;
+mod fence;
+mod methods;
+pub(crate) mod sequence;
+mod state;
+mod work;
 
 use core::ops::Range;
 
 use kernel::{
+    device,
     dma::Coherent,
+    new_mutex,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        aref::ARef,
+        Arc,
+        Mutex, //
+    },
+    time::Delta, //
 };
 
-use crate::gpu;
+use crate::{
+    fifo::{
+        channel::{
+            Channel,
+            Outcome,
+            Parts,
+            SLOT_WORDS, //
+        },
+        engines::CopyUnit, //
+    },
+    gpu,
+    gsp::{
+        events::{
+            self,
+            Event, //
+        },
+        fw::r570_144::{
+            event,
+            faults::RcTriggered,
+            intr, //
+        },
+    },
+    irq, //
+};
+
+pub(crate) use chunks::CHUNK;
+
+use chunks::Chunk;
+use fence::{
+    Fence,
+    Waited, //
+};
+use state::{
+    Active,
+    Keep,
+    Overdue,
+    Phase,
+    State,
+    Submitted, //
+};
+use work::Work;
+
+pub(crate) use state::Stats;
+
+/// Pieces of work that one caller has in the ring: the engine has something to do while the caller
+/// is told that a piece is done and gives it the next one.
+const DEPTH: usize = 4;
+/// Longest time for which a lost interrupt goes unnoticed.
+const RECHECK: Delta = Delta::from_millis(10);
+
+const _: () = assert!(methods::STREAM_WORDS <= SLOT_WORDS);
 
 /// One end of a copy.
-#[allow(dead_code)]
 #[derive(Clone)]
 pub(crate) enum Location {
     /// Frame buffer from this address on.
     Video(u64),
-    /// System memory from this byte of the buffer on. The engine keeps the buffer until it cannot
-    /// touch it any more.
+    /// System memory from this byte of the buffer on. The engine keeps the buffer until hardware
+    /// cannot touch it any more.
     System(Arc<Coherent<[u8]>>, usize),
 }
 
-/// The copy engine of a GPU.
-pub(crate) struct CopyEngine(());
+/// What is known of the engine, if there is one.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    /// The engine.
+    pub(crate) unit: CopyUnit,
+    /// Bytes that firmware wants for each channel.
+    pub(crate) method_buffer: usize,
+}
 
-#[allow(dead_code)]
+/// How the engine is.
+pub(crate) struct Report {
+    /// The engine, if there is one.
+    pub(crate) unit: Option<CopyUnit>,
+    /// ID of the channel, if it runs.
+    pub(crate) channel: Option<u32>,
+    /// Pieces of work that hardware has.
+    pub(crate) in_flight: u32,
+    /// Channels that firmware did not let go.
+    pub(crate) stuck: usize,
+    /// Counters.
+    pub(crate) stats: Stats,
+}
+
+/// The part that interrupts and events reach.
+#[pin_data]
+pub(crate) struct Shared {
+    dev: ARef<device::Device>,
+    setup: Option<Setup>,
+    #[pin]
+    state: Mutex<State>,
+}
+
+/// The copy engine of a GPU.
+pub(crate) struct CopyEngine {
+    shared: Arc<Shared>,
+    parts: Parts,
+}
+
 impl CopyEngine {
-    /// An engine without channel.
-    pub(crate) const fn new() -> Self {
-        Self(())
+    /// An engine without channel. With `None` there is no engine that could be used.
+    pub(crate) fn new(dev: &device::Device, setup: Option<Setup>, parts: Parts) -> Result<Self> {
+        let shared = Arc::pin_init(
+            pin_init!(Shared {
+                dev: dev.into(),
+                setup,
+                state <- new_mutex!(State::new()),
+            }),
+            GFP_KERNEL,
+        )?;
+        Ok(Self { shared, parts })
     }
 
-    /// Fills frame buffer with `value`. The bounds of `fb` are multiples of 4.
+    /// Fills frame buffer with `value`. The bounds of `fb` are multiples of 4, and it is inside of
+    /// a usable region.
     ///
     /// Sleeps, so not to be called with a lock held; callers side by side share the engine fairly.
     ///
@@ -50,29 +163,339 @@ impl CopyEngine {
     ///
     /// `EINVAL` for a bad range, `ETIMEDOUT` if the engine makes no progress, `EIO` if the channel
     /// was stopped by firmware, `EINTR` if the task is being killed, `ENODEV` if there is no engine
-    /// or the GPU is going away. With any of them, what the range holds is not known.
-    pub(crate) fn fill(&self, _gpu: &gpu::Gpu<'_>, fb: Range<u64>, _value: u32) -> Result {
-        if fb.is_empty() || (fb.start | fb.end) % 4 != 0 {
-            return Err(EINVAL);
-        }
-        Err(ENODEV)
+    /// or the GPU is going away, and what making a channel can fail with. With any of them, what
+    /// the range holds is not known.
+    pub(crate) fn fill(&self, gpu: &gpu::Gpu<'_>, fb: Range<u64>, value: u32) -> Result {
+        self.run(gpu, &Work::fill(gpu, fb, value)?)
     }
 
     /// Copies `len` bytes. The two must not overlap.
     ///
     /// # Errors
     ///
-    /// As for [`CopyEngine::fill`], and `EINVAL` if a buffer is too small.
+    /// As for [`CopyEngine::fill`], and `EINVAL` if a buffer is too small or the two overlap.
     pub(crate) fn copy(
         &self,
-        _gpu: &gpu::Gpu<'_>,
-        _from: Location,
-        _to: Location,
+        gpu: &gpu::Gpu<'_>,
+        from: Location,
+        to: Location,
         len: u64,
     ) -> Result {
-        if len == 0 {
-            return Err(EINVAL);
+        self.run(gpu, &Work::copy(gpu, from, to, len)?)
+    }
+
+    /// Does all of `work`. On failure nothing of it is in flight any more, unless the channel has
+    /// failed.
+    fn run(&self, gpu: &gpu::Gpu<'_>, work: &Work) -> Result {
+        let mut turn = Turn {
+            engine: self,
+            gpu,
+            pending: KVec::with_capacity(DEPTH, GFP_KERNEL)?,
+            killed: false,
+        };
+        let begun = turn.begin_all(work);
+        let ended = turn.end_all();
+
+        begun.and(ended)
+    }
+
+    /// Makes the channel that was found missing; `before` is the one that has failed. The caller
+    /// has got the duty from [`State::submit`].
+    fn build(&self, gpu: &gpu::Gpu<'_>, before: Option<Active>, building: &Fence) -> Result {
+        let built = self.setup().and_then(|setup| {
+            self.bury(gpu, before.map(Active::into_parts));
+            match Channel::open(gpu, &self.parts, setup.unit, setup.method_buffer) {
+                Outcome::Running(channel) => Active::new(channel).map_err(|(e, channel)| {
+                    self.bury(gpu, Some((channel, Keep::nothing())));
+                    e
+                }),
+                Outcome::Failed(e, stuck) => {
+                    if let Some(channel) = stuck {
+                        self.keep_stuck(channel, Keep::nothing());
+                    }
+                    Err(e)
+                }
+            }
+        });
+        let mut state = self.shared.state.lock();
+        let (phase, result) = match built {
+            Ok(active) => (Phase::Up(active), Ok(())),
+            Err(e) => (Phase::Down, Err(e)),
+        };
+        state.phase = phase;
+        state.stats.channels += u64::from(result.is_ok());
+        drop(state);
+        building.signal(result);
+        result
+    }
+
+    fn setup(&self) -> Result<Setup> {
+        self.shared.setup.ok_or(ENODEV)
+    }
+
+    /// Closes a channel, and those that could not be closed before.
+    fn bury(&self, gpu: &gpu::Gpu<'_>, channel: Option<(Channel, Keep)>) {
+        let stuck = core::mem::take(&mut self.shared.state.lock().stuck);
+
+        let close = |(channel, keep): (Channel, Keep)| {
+            if let Some(channel) = channel.close(gpu, &self.parts) {
+                self.keep_stuck(channel, keep);
+            }
+        };
+        stuck.into_iter().for_each(close);
+        channel.into_iter().for_each(close);
+    }
+
+    /// Puts a channel aside that firmware did not let go.
+    fn keep_stuck(&self, channel: Channel, keep: Keep) {
+        let mut state = self.shared.state.lock();
+
+        if state.stuck.reserve(1, GFP_KERNEL).is_err() {
+            drop(state);
+            channel.abandon();
+            keep.abandon();
+            return;
         }
-        Err(ENODEV)
+        // There is room.
+        let _ = state.stuck.push_within_capacity((channel, keep));
+    }
+
+    /// Ends everything with `ENODEV` and frees the channel. Nothing is begun after this.
+    ///
+    /// Sleeps. To be called while firmware still answers, before the driver is unbound or the GPU
+    /// is suspended.
+    pub(crate) fn stop(&self, gpu: &gpu::Gpu<'_>) {
+        let last = loop {
+            let mut state = self.shared.state.lock();
+
+            state.stopped = true;
+            state.fail(ENODEV);
+            match core::mem::replace(&mut state.phase, Phase::Down) {
+                Phase::Building(fence) => {
+                    state.phase = Phase::Building(fence.clone());
+                    drop(state);
+                    // Bounded: firmware has a deadline for each request.
+                    while fence.wait(RECHECK, false) == Waited::NotYet {}
+                }
+                Phase::Failed(active) | Phase::Up(active) => break Some(active),
+                Phase::Down => break None,
+            }
+        };
+        self.bury(gpu, last.map(Active::into_parts));
+        let stuck = core::mem::take(&mut self.shared.state.lock().stuck);
+        for (channel, keep) in stuck {
+            dev_err!(
+                self.shared.dev,
+                "channel {} is not gone, its memory is lost until the next boot\n",
+                channel.chid()
+            );
+            channel.abandon();
+            keep.abandon();
+        }
+    }
+
+    /// Lets work begin again after [`CopyEngine::stop`].
+    #[allow(dead_code)]
+    pub(crate) fn start(&self) {
+        self.shared.state.lock().stopped = false;
+    }
+
+    /// Ends everything that is in flight with `error`, because firmware is not there any more. May
+    /// be called from anywhere.
+    #[allow(dead_code)]
+    pub(crate) fn lost(&self, error: Error) {
+        self.shared.state.lock().fail(error);
+    }
+
+    /// Takes everything back without asking firmware: the GPU has been reset.
+    #[allow(dead_code)]
+    pub(crate) fn reset(&self, gpu: &gpu::Gpu<'_>) {
+        let mut state = self.shared.state.lock();
+
+        state.fail(EIO);
+        let stuck = core::mem::take(&mut state.stuck);
+        let last = match core::mem::replace(&mut state.phase, Phase::Down) {
+            Phase::Failed(active) => Some(active.into_parts()),
+            // Whoever makes a channel finds out that it is of no use.
+            other => {
+                state.phase = other;
+                None
+            }
+        };
+        drop(state);
+        let forget = |(channel, _keep): (Channel, Keep)| channel.forget(gpu, &self.parts);
+        stuck.into_iter().for_each(forget);
+        last.into_iter().for_each(forget);
+    }
+
+    /// How it is, for debugfs.
+    pub(crate) fn report(&self) -> Report {
+        let state = self.shared.state.lock();
+
+        Report {
+            unit: self.shared.setup.map(|setup| setup.unit),
+            channel: state.chid(),
+            in_flight: state.in_flight(),
+            stuck: state.stuck.len(),
+            stats: state.stats,
+        }
+    }
+
+    /// What interrupts and events reach.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+/// A caller's way through its work.
+struct Turn<'a, 'gpu> {
+    engine: &'a CopyEngine,
+    gpu: &'a gpu::Gpu<'gpu>,
+    /// Pieces that hardware has, oldest first.
+    pending: KVec<Arc<Fence>>,
+    killed: bool,
+}
+
+impl Turn<'_, '_> {
+    /// Begins every piece, waiting for the oldest one while there are [`DEPTH`].
+    fn begin_all(&mut self, work: &Work) -> Result {
+        for chunk in chunks::chunks(work.len()) {
+            if self.pending.len() == DEPTH {
+                if let Ok(oldest) = self.pending.remove(0) {
+                    self.wait(&oldest)?;
+                }
+            }
+            if self.killed {
+                return Err(EINTR);
+            }
+            let fence = Fence::new()?;
+            self.begin(work, chunk, &fence)?;
+            // There is room.
+            let _ = self.pending.push_within_capacity(fence);
+        }
+        Ok(())
+    }
+
+    /// Waits for every piece.
+    fn end_all(&mut self) -> Result {
+        let mut result = Ok(());
+
+        while let Ok(fence) = self.pending.remove(0) {
+            result = result.and(self.wait(&fence));
+        }
+        result
+    }
+
+    /// Gives one piece to hardware.
+    fn begin(&mut self, work: &Work, chunk: Chunk, fence: &Arc<Fence>) -> Result {
+        let (engine, gpu) = (self.engine, self.gpu);
+
+        loop {
+            // A statement of its own: the lock must not be held below.
+            let submitted = engine.shared.state.lock().submit(gpu, work, chunk, fence)?;
+            match submitted {
+                Submitted::Yes => return Ok(()),
+                // How it ended is its owner's affair: there is room, or no channel.
+                Submitted::Full(first) => {
+                    let _ = self.wait(&first);
+                }
+                Submitted::Building(fence) => self.wait(&fence)?,
+                Submitted::Build(before, fence) => engine.build(gpu, before, &fence)?,
+            }
+            if self.killed {
+                return Err(EINTR);
+            }
+        }
+    }
+
+    /// Waits until `fence` is over. A task that is being killed waits too, since hardware does not
+    /// stop; but it begins nothing more. Ends, because hardware and firmware have deadlines.
+    fn wait(&mut self, fence: &Fence) -> Result {
+        loop {
+            match fence.wait(RECHECK, !self.killed) {
+                Waited::Over(result) => return result,
+                Waited::Killed => self.killed = true,
+                Waited::NotYet => self.engine.shared.recheck(),
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Finds out about work that is done without an interrupt, and about work that is not done.
+    fn recheck(&self) {
+        let mut state = self.state.lock();
+        let sane = state.progress(true);
+        let overdue = state.overdue();
+
+        if overdue.is_some() {
+            state.fail(ETIMEDOUT);
+            state.stats.timeouts += 1;
+        }
+        drop(state);
+        if !sane {
+            self.report_semaphore();
+        }
+        if let Some(Overdue { chid, put, get }) = overdue {
+            dev_err!(
+                self.dev,
+                "copy engine: no progress on channel {} (put {}, get {}), another one is made\n",
+                chid,
+                put,
+                get
+            );
+        }
+    }
+
+    /// Vector of the engine's non-stall interrupt; `None` if there is no engine, or firmware does
+    /// not say.
+    pub(crate) fn vector(&self, gpu: &gpu::Gpu<'_>) -> Option<irq::Vector> {
+        let instance = u16::try_from(self.setup?.unit.instance).ok()?;
+
+        gpu.irq_table().nonstall(intr::ENGINE_CE0 + instance)
+    }
+
+    fn report_semaphore(&self) {
+        dev_err!(
+            self.dev,
+            "copy engine: its semaphore holds a number that was never given out\n"
+        );
+    }
+}
+
+impl irq::Sink for Shared {
+    fn interrupt(&self) {
+        let mut state = self.state.lock();
+
+        state.stats.interrupts += 1;
+        let sane = state.progress(false);
+        drop(state);
+        if !sane {
+            self.report_semaphore();
+        }
+    }
+}
+
+impl events::Sink for Shared {
+    fn event(&self, event: &Event<'_>) -> bool {
+        if event.function != event::RC_TRIGGERED {
+            return false;
+        }
+        let (Some(rc), Some(setup)) = (RcTriggered::decode(event.payload), self.setup) else {
+            return false;
+        };
+        let mut state = self.state.lock();
+        if rc.gfid != 0 || rc.engine != setup.unit.nv2080 || state.chid() != Some(rc.chid) {
+            return false;
+        }
+        state.fail(EIO);
+        state.stats.errors += 1;
+        drop(state);
+        dev_err!(
+            self.dev,
+            "copy engine: firmware has stopped channel {}\n",
+            rc.chid
+        );
+        true
     }
 }

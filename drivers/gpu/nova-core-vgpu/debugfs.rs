@@ -8,6 +8,7 @@
 //!       stats           one "name value" per line
 //!       fb              ranges of frame buffer and their owners
 //!       channels        channel IDs per runlist
+//!       ce              copy engine
 //!       gsp             message queue and events
 //!       rpc             requests by function: counts, bytes, latency
 //!       irq             interrupts per subtree, vectors of the engines
@@ -15,6 +16,7 @@
 //!       mm              address spaces, table memory, invalidations
 //!       bar1_map_cost   reading it maps up to 2 GiB and shows what that took
 //!       bar1_selftest   reading it maps, writes, reads back, unmaps
+//!       ce_selftest     reading it fills and copies, and compares
 //! ```
 
 use crate::{
@@ -41,6 +43,7 @@ use kernel::{
     sync::Arc, //
 };
 
+mod ce_selftest;
 mod irq;
 mod log;
 mod mm;
@@ -97,6 +100,7 @@ pub(crate) fn files(
             dir.read_callback_file(c"stats", files, &stats);
             dir.read_callback_file(c"fb", files, &fb);
             dir.read_callback_file(c"channels", files, &channels);
+            dir.read_callback_file(c"ce", files, &ce);
             dir.read_callback_file(c"gsp", files, &gsp);
             dir.read_callback_file(c"rpc", files, &rpc);
             dir.read_callback_file(c"irq", files, &irq::show);
@@ -106,6 +110,7 @@ pub(crate) fn files(
             dir.read_callback_file(c"mm", files, &mm::show);
             dir.read_callback_file(c"bar1_map_cost", files, &mm::cost);
             dir.read_callback_file(c"bar1_selftest", files, &bar1_selftest);
+            dir.read_callback_file(c"ce_selftest", files, &ce_selftest);
         }),
         GFP_KERNEL,
     )
@@ -197,6 +202,30 @@ fn channels(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     })
 }
 
+fn ce(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let report = files.handle.gpu().ce().report();
+    let Some(unit) = report.unit else {
+        return writeln!(f, "none");
+    };
+    writeln!(f, "engine {} runlist {}", unit.instance, unit.runlist)?;
+    match report.channel {
+        Some(chid) => writeln!(f, "channel {chid}")?,
+        None => writeln!(f, "channel none")?,
+    }
+    let stats = report.stats;
+    writeln!(f, "in_flight {}", report.in_flight)?;
+    writeln!(f, "stuck {}", report.stuck)?;
+    writeln!(f, "channels {}", stats.channels)?;
+    writeln!(f, "launches {}", stats.launches)?;
+    writeln!(f, "done {}", stats.done)?;
+    writeln!(f, "polled {}", stats.polled)?;
+    writeln!(f, "interrupts {}", stats.interrupts)?;
+    writeln!(f, "filled {}", stats.filled)?;
+    writeln!(f, "copied {}", stats.copied)?;
+    writeln!(f, "timeouts {}", stats.timeouts)?;
+    writeln!(f, "errors {}", stats.errors)
+}
+
 fn gsp(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let result = files.handle.gpu().with_core(|core| {
         let (stats, in_flight) = core.cmdq().stats();
@@ -246,9 +275,17 @@ fn rpc(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     shown.unwrap_or_else(|_| writeln!(f, "gone"))
 }
 
-fn bar1_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match selftest::bar1(files.handle.gpu()) {
+fn result(f: &mut fmt::Formatter<'_>, result: Result<(), selftest::Failure>) -> fmt::Result {
+    match result {
         Ok(()) => writeln!(f, "ok"),
         Err(failure) => writeln!(f, "failed: {} ({:?})", failure.step, failure.error),
     }
+}
+
+fn bar1_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    result(f, selftest::bar1(files.handle.gpu()))
+}
+
+fn ce_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    result(f, ce_selftest::run(files.handle.gpu()))
 }

@@ -5,10 +5,16 @@
 //! ```text
 //!   engines  device-info table of GSP-RM -> engine bitmap, runlists
 //!   chid     channel-ID pool, one ID space per runlist
+//!   channel  a channel with a copy engine on it
+//!     gpfifo   ring entries, USERD, doorbell                (pure)
+//!     pushbuf  methods                                      (pure)
 //! ```
 
+pub(crate) mod channel;
 pub(crate) mod chid;
 pub(crate) mod engines;
+pub(crate) mod gpfifo;
+pub(crate) mod pushbuf;
 
 use kernel::prelude::*;
 

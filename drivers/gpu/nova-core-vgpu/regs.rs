@@ -32,5 +32,6 @@ pub(crate) mod pgc6;
 pub(crate) mod pmc;
 pub(crate) mod pramin;
 pub(crate) mod prom;
+pub(crate) mod usermode;
 pub(crate) mod vf;
 pub(crate) mod xve;

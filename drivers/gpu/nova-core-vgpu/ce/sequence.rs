@@ -49,6 +49,11 @@ impl<const ENTRIES: u32> Sequence<ENTRIES> {
         self.issued.wrapping_sub(self.done)
     }
 
+    /// Count of entries for USERD as of the last number.
+    pub(crate) const fn put(&self) -> u32 {
+        self.issued % ENTRIES
+    }
+
     /// The next number; `None` while the ring is full.
     pub(crate) fn issue(&mut self) -> Option<Issued> {
         if self.in_flight() >= ENTRIES - 1 {
@@ -59,7 +64,7 @@ impl<const ENTRIES: u32> Sequence<ENTRIES> {
         Some(Issued {
             number: self.issued,
             slot,
-            put: self.issued % ENTRIES,
+            put: self.put(),
         })
     }
 

@@ -49,7 +49,7 @@ pub(super) struct Failure {
     pub(super) error: Error,
 }
 
-trait Step<T> {
+pub(super) trait Step<T> {
     fn step(self, step: &'static str) -> Result<T, Failure>;
 }
 
@@ -59,7 +59,7 @@ impl<T> Step<T> for Result<T> {
     }
 }
 
-fn expect(step: &'static str, ok: bool) -> Result<(), Failure> {
+pub(super) fn expect(step: &'static str, ok: bool) -> Result<(), Failure> {
     if ok {
         Ok(())
     } else {

@@ -201,7 +201,6 @@ impl<R: DerefMut<Target = [Runlist]>, L: DerefMut<Target = [Lease]>> Pool<R, L> 
     }
 
     /// Reserves an ID for a channel of this driver on `runlist`.
-    #[allow(dead_code)]
     pub(crate) fn reserve_host(&mut self, runlist: u32) -> Result<u32, ChidError> {
         let table = self
             .runlists

@@ -8,6 +8,9 @@
 //!        v              v
 //!   NV2080 engine     runlist table: which ID spaces exist
 //!   bitmap: what a vGPU can be given
+//!        \______________/
+//!               v
+//!   copy engines, and which of them do not share the runlist of graphics
 //! ```
 //!
 //! The table names engines in RM's own numbering, everything that is sent to firmware uses
@@ -78,6 +81,23 @@ pub(crate) fn nv2080_from_rm(rm: u32) -> Option<usize> {
         .map(|&(first, _, nv2080)| (nv2080 + rm - first) as usize)
 }
 
+/// RM types of the graphics engines.
+const RM_GRAPHICS: core::ops::RangeInclusive<u32> = 0x01..=0x08;
+/// RM types of the copy engines that every numbering has in one piece.
+const RM_COPY: core::ops::RangeInclusive<u32> = 0x09..=0x12;
+const COPY_ENGINES: usize = 10;
+
+/// A copy engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CopyUnit {
+    /// Number among the copy engines.
+    pub(crate) instance: u32,
+    /// `NV2080_ENGINE_TYPE`.
+    pub(crate) nv2080: u32,
+    /// Runlist its channels are on.
+    pub(crate) runlist: u32,
+}
+
 /// What one entry of the table says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Engine {
@@ -96,6 +116,10 @@ pub(crate) struct Engines {
     pub(crate) bitmap: EngineBitmap,
     runlists: [u32; MAX_RUNLISTS],
     runlist_count: usize,
+    /// By their number.
+    copy: [Option<CopyUnit>; COPY_ENGINES],
+    /// Runlists of graphics, by position in `runlists`.
+    graphics: u64,
     /// Entries whose engine type is not known to this driver.
     pub(crate) unknown: u32,
 }
@@ -107,6 +131,8 @@ impl Engines {
             bitmap: EngineBitmap([0; ENGINE_TYPES.div_ceil(64)]),
             runlists: [0; MAX_RUNLISTS],
             runlist_count: 0,
+            copy: [None; COPY_ENGINES],
+            graphics: 0,
             unknown: 0,
         }
     }
@@ -120,15 +146,45 @@ impl Engines {
             Some(nv2080) => self.bitmap.insert(nv2080),
             None => self.unknown += 1,
         }
-        if !engine.host_driven || self.runlists().contains(&engine.runlist) {
+        if !engine.host_driven {
             return true;
         }
-        let Some(slot) = self.runlists.get_mut(self.runlist_count) else {
+        let Some(position) = self.add_runlist(engine.runlist) else {
             return false;
         };
-        *slot = engine.runlist;
-        self.runlist_count += 1;
+        if RM_GRAPHICS.contains(&engine.rm_type) {
+            self.graphics |= 1 << position;
+        }
+        if RM_COPY.contains(&engine.rm_type) {
+            let instance = engine.rm_type - RM_COPY.start();
+            self.copy[instance as usize] = Some(CopyUnit {
+                instance,
+                // Both numberings begin with graphics and these.
+                nv2080: engine.rm_type,
+                runlist: engine.runlist,
+            });
+        }
         true
+    }
+
+    /// Position of a runlist in the list; `None` if it is full.
+    fn add_runlist(&mut self, id: u32) -> Option<usize> {
+        if let Some(position) = self.runlists().iter().position(|known| *known == id) {
+            return Some(position);
+        }
+        let position = self.runlist_count;
+        *self.runlists.get_mut(position)? = id;
+        self.runlist_count += 1;
+        Some(position)
+    }
+
+    /// A copy engine that has a runlist for itself: one that shares it with graphics would wait
+    /// for graphics, and takes methods differently.
+    pub(crate) fn copy_unit(&self) -> Option<CopyUnit> {
+        self.copy.into_iter().flatten().find(|unit| {
+            let mut graphics = (0..self.runlist_count).filter(|i| self.graphics >> i & 1 != 0);
+            !graphics.any(|i| self.runlists[i] == unit.runlist)
+        })
     }
 
     /// Numbers of the runlists, each once.
@@ -202,6 +258,37 @@ mod tests {
             assert!(add(&mut engines, 1, 100 + i, true));
         }
         assert!(!add(&mut engines, 1, 500, true));
+    }
+
+    #[test]
+    fn copy_engine_without_graphics() {
+        let mut engines = Engines::new();
+        let add = |e: &mut Engines, rm_type, runlist, host_driven| {
+            let engine = Engine {
+                rm_type,
+                runlist,
+                host_driven,
+            };
+            assert!(e.add(&engine));
+        };
+        assert_eq!(engines.copy_unit(), None);
+        // The copy engines come first here: what they share is known only at the end.
+        add(&mut engines, 0x09, 5, true);
+        add(&mut engines, 0x0a, 5, true);
+        add(&mut engines, 0x13, 9, true); // COPY10: not one of those looked at
+        add(&mut engines, 0x01, 5, true);
+        assert_eq!(engines.copy_unit(), None);
+        add(&mut engines, 0x0c, 7, false);
+        assert_eq!(engines.copy_unit(), None, "no channels run on it");
+        add(&mut engines, 0x0d, 7, true);
+        add(&mut engines, 0x0b, 6, true);
+        let unit = CopyUnit {
+            instance: 2,
+            nv2080: 0x0b,
+            runlist: 6,
+        };
+        assert_eq!(engines.copy_unit(), Some(unit));
+        assert_eq!(nv2080_from_rm(0x0b), Some(0x0b));
     }
 
     #[test]

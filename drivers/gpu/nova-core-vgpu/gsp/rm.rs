@@ -6,6 +6,7 @@
 //!   queries   what is the VMMU segment size?          typed question and answer
 //!      |
 //!   client    root -> device -> subdevice             three objects with one owner
+//!   channel   address space, channel, copy engine     below a client
 //!      |
 //!   object    RM_ALLOC, FREE      control  RM_CONTROL one function per command
 //!      |                             |
@@ -15,6 +16,7 @@
 //! Every reply is checked twice: the result of the RPC itself and the status of the command inside
 //! it. Both are `NV_STATUS` words; [`RmError`] keeps the raw value.
 
+pub(crate) mod channel;
 mod client;
 mod control;
 mod error;

@@ -24,10 +24,14 @@ use super::{
     BAR1, //
 };
 use crate::{
-    ce::CopyEngine,
+    ce::{
+        self,
+        CopyEngine, //
+    },
     fb::manager::Manager,
     fifo::{
         self,
+        channel::Parts,
         engines::EngineBitmap,
         ChannelPool, //
     },
@@ -58,6 +62,8 @@ struct Facts {
     ecc_enabled: bool,
     engines: EngineBitmap,
     pool: ChannelPool,
+    /// `None` if no copy engine has a runlist for itself.
+    copy: Option<ce::Setup>,
 }
 
 /// Makes the operations of `core`. The gate is still closed.
@@ -103,6 +109,8 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
             if info.ecc_enabled { "on" } else { "off" }
         );
     }
+    let bar1 = Arc::pin_init(new_mutex!(bar1), GFP_KERNEL)?;
+    let copy = facts.as_ref().and_then(|f| f.copy);
     let channels = Arc::pin_init(new_mutex!(facts.map(|f| f.pool)), GFP_KERNEL)?;
     let ids = Arc::pin_init(new_mutex!(ids), GFP_KERNEL)?;
     let gpu = Arc::pin_init(
@@ -110,12 +118,22 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
             pdev: pdev.into(),
             gate <- Gate::new(),
             info,
+            ce: CopyEngine::new(
+                pdev.as_ref(),
+                copy,
+                Parts {
+                    fb: fb.clone(),
+                    mm: mm.clone(),
+                    channels: channels.clone(),
+                    ids: ids.clone(),
+                    bar1: bar1.clone(),
+                },
+            )?,
             fb,
             mm,
             channels,
             ids,
-            bar1 <- new_mutex!(bar1),
-            ce: CopyEngine::new(),
+            bar1,
         }),
         GFP_KERNEL,
     )?;
@@ -195,11 +213,20 @@ fn questions(core: &gpu::Gpu<'_>, subdevice: Target) -> Result<Option<Facts>, Fa
         client: info.h_client,
         object: info.h_subdevice,
     };
+    let copy = match engines.copy_unit() {
+        Some(unit) => Some(ce::Setup {
+            unit,
+            method_buffer: queries::ce_method_buffer_size(cmdq, internal)
+                .question("method buffer of copy engines")?,
+        }),
+        None => None,
+    };
     let segment_size = queries::vmmu_segment_size(cmdq, subdevice);
     Ok(Some(Facts {
         vmmu_segment_size: segment_size.question("VMMU segment size")?,
         ecc_enabled: queries::ecc_enabled(cmdq, subdevice).question("ECC state")?,
         pool: fifo::channel_pool(cmdq, internal, &engines).question("channel IDs of runlists")?,
         engines: engines.bitmap,
+        copy,
     }))
 }

@@ -84,8 +84,7 @@ pub struct Gpu {
     /// `None` without vGPU support.
     pub(super) channels: Arc<Mutex<Option<ChannelPool>>>,
     pub(super) ids: Arc<Mutex<ClientIds>>,
-    #[pin]
-    pub(super) bar1: Mutex<Bar1>,
+    pub(super) bar1: Arc<Mutex<Bar1>>,
     pub(super) ce: CopyEngine,
 }
 

@@ -5,7 +5,8 @@
 //! ```text
 //!   probe    ... gpu, then Registration: gate open, debugfs there
 //!   unbind   no attach, no open -> event -> VFs removed, their driver waited for
-//!   drop     debugfs gone -> events end -> gate closed, operations in flight waited for
+//!   drop     debugfs gone -> events end -> copy engine stopped -> gate closed, operations in
+//!            flight waited for
 //!            -> then gpu
 //! ```
 
@@ -23,6 +24,7 @@ use kernel_ext::{
 
 use super::{
     bringup,
+    copying,
     faults::Forward,
     Handle,
     BAR1, //
@@ -76,6 +78,7 @@ impl Drop for Listening {
 pub(crate) struct Registration<'bound> {
     _files: Pin<KBox<Scope<Files>>>,
     _listening: Listening,
+    _copying: copying::Listening<'bound>,
     open: Open,
     _bar1: BarReservation<'bound>,
 }
@@ -94,10 +97,12 @@ impl<'bound> Registration<'bound> {
         // because the rest of it fails, that is before `core` is dropped.
         unsafe { handle.gpu().gate.open(core) };
         let open = Open(handle.clone());
+        let copying = copying::Listening::new(core, &handle)?;
         let listening = Listening::new(core, &handle)?;
         Ok(Self {
             _files: debugfs::files(core.pdev(), handle)?,
             _listening: listening,
+            _copying: copying,
             open,
             _bar1: bar1,
         })

@@ -133,6 +133,14 @@ impl ClientObjects {
         self.root
     }
 
+    /// The device, for controls and as a parent.
+    pub(crate) fn device(&self) -> Target {
+        Target {
+            client: self.root,
+            object: HANDLE_DEVICE,
+        }
+    }
+
     /// The subdevice, for controls.
     pub(crate) fn subdevice(&self) -> Target {
         Target {

@@ -6,6 +6,7 @@
 //!   vmmu_segment_size      2080017e      ecc_enabled    2080012f
 //!   firmware_version_is    20803601      engines        20801112
 //!   num_channels           20800a61      interrupts     20800a5c
+//!   ce_method_buffer_size  20802a08
 //! ```
 //!
 //! Each answer is checked for what the driver relies on; `EPROTO` says that it makes no sense.
@@ -35,6 +36,7 @@ use crate::{
     },
     gsp::{
         cmdq::Cmdq,
+        fw::r570_144::channel::CTRL_CE_METHOD_BUFFER_SIZE,
         fw::r570_144::intr,
         fw::r570_144::rm::{
             DeviceInfoParams,
@@ -139,6 +141,20 @@ pub(crate) fn num_channels(
         return Err(RmError::MALFORMED);
     }
     Ok(params.num_channels)
+}
+
+/// Most bytes that a method buffer can need: a page for each copy engine would be more than any GPU
+/// asks for.
+const MAX_METHOD_BUFFER: u32 = 1 << 20;
+
+/// Bytes of system memory that each channel needs for methods of a copy engine that faulted.
+pub(crate) fn ce_method_buffer_size(cmdq: &Cmdq<'_>, target: Target) -> Result<usize, RmError> {
+    let mut size = 0u32;
+    ask(cmdq, target, CTRL_CE_METHOD_BUFFER_SIZE, &mut size)?;
+    if size == 0 || size > MAX_METHOD_BUFFER {
+        return Err(RmError::MALFORMED);
+    }
+    usize::try_from(size).map_err(|_| RmError::MALFORMED)
 }
 
 /// Engines and runlists of the GPU.

@@ -22,6 +22,8 @@ pub(crate) const SIZE: usize = 0x814;
 /// Entries that fit.
 pub(crate) const MAX_ENTRIES: usize = 128;
 
+/// `MC_ENGINE_IDX_CE0`, the first of ten that follow each other.
+pub(crate) const ENGINE_CE0: u16 = 15;
 /// `MC_ENGINE_IDX_GSP`.
 pub(crate) const ENGINE_GSP: u16 = 50;
 
