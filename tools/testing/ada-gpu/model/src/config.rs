@@ -35,13 +35,15 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// How the translation cache of the BAR1 window behaves.
+/// How the translation cache behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tlb {
     /// Walk the page tables on every access; hides missing invalidates.
     Coherent,
     /// Keep a translation until it is invalidated, as hardware may.
     Strict,
+    /// The same, and after each invalidate look for entries it did not cover.
+    Paranoid,
 }
 
 /// Everything that can be chosen about a board. Sizes are in bytes.
@@ -85,8 +87,10 @@ pub struct Config {
     pub vmmu_segment: u64,
     /// Whether the display engine is present (not fused off).
     pub display: bool,
-    /// Translation cache of the BAR1 window.
+    /// Translation cache of windows and engines.
     pub tlb: Tlb,
+    /// How often a TLB invalidate reads busy before it is done.
+    pub tlb_polls: u8,
     /// Registers nobody described: answer the PRI error pattern instead of storage.
     pub strict_registers: bool,
     /// Nanoseconds after power-on until GFW reports completion.
@@ -153,6 +157,7 @@ impl Default for Config {
             vmmu_segment: 128 * MIB,
             display: false,
             tlb: Tlb::Strict,
+            tlb_polls: 1,
             strict_registers: true,
             gfw_delay_ns: 0,
             scrubber_delay_ns: 0,

@@ -47,6 +47,8 @@ pub struct Fifo {
     pub channels: BTreeMap<Id, Channel>,
     /// Root directories that address spaces had.
     former: BTreeSet<u64>,
+    /// Those that RM took away since it was last asked.
+    revoked: Vec<u64>,
 }
 
 impl Fifo {
@@ -69,7 +71,14 @@ impl Fifo {
     pub fn clear_root(&mut self, space: Key) {
         if let Some(root) = self.spaces.get_mut(&space).and_then(|s| s.root.take()) {
             self.former.insert(root);
+            self.revoked.push(root);
         }
+    }
+
+    /// The root directories taken away since the last call: RM invalidates them
+    /// (OGKM 570.144, gpu_vaspace.c).
+    pub fn take_revoked(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.revoked)
     }
 
     /// Whether an address space has, or had, its root directory at `root`: an

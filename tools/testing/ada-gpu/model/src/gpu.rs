@@ -16,6 +16,7 @@ mod memory;
 mod messages;
 mod registers;
 mod service;
+mod translate;
 
 use crate::board::Board;
 use crate::config::{Config, ConfigError};
@@ -25,6 +26,7 @@ use crate::fifo::Fifo;
 use crate::func::FuncRegs;
 use crate::gsp::{events, Gsp, State};
 use crate::host::{Bar, Function, Host};
+use crate::mmu::tlb::{Space, Tlb};
 use crate::regs::{self, Regs};
 use crate::rm::Rm;
 use crate::services::{BootInfo, GspEvent, PciState, Services};
@@ -33,7 +35,7 @@ use crate::trace::Trace;
 use crate::ucode::Sec2Program;
 use crate::vbios::Vbios;
 use crate::vram::Vram;
-use crate::window::{RmTables, Window};
+use crate::window::RmTables;
 use std::fmt;
 
 /// VFs a board can have.
@@ -130,8 +132,11 @@ pub struct Gpu {
     rm: Option<Rm>,
     fifo: Fifo,
     rm_tables: RmTables,
-    bar1: Window,
-    bar3: Window,
+    /// Root directories of the two windows, once GSP-RM bound them.
+    bar1_root: Option<u64>,
+    bar3_root: Option<u64>,
+    tlb: Tlb,
+    tables: translate::Watched,
     pf_func: FuncRegs,
     vf_func: Vec<FuncRegs>,
     events: Vec<GspEvent>,
@@ -163,8 +168,10 @@ impl Gpu {
             rm: None,
             fifo: Fifo::default(),
             rm_tables: RmTables::default(),
-            bar1: Window::default(),
-            bar3: Window::default(),
+            bar1_root: None,
+            bar3_root: None,
+            tlb: Tlb::default(),
+            tables: Default::default(),
             pf_func: FuncRegs::default(),
             vf_func: vec![FuncRegs::default(); MAX_VFS],
             events: Vec::new(),
@@ -434,6 +441,9 @@ impl Gpu {
         let mut rm = self.rm.take()?;
         let result = call(&mut rm, &mut self.services());
         self.rm = Some(rm);
+        for root in self.fifo.take_revoked() {
+            self.tlb.invalidate(Space { gfid: 0, root });
+        }
         for e in std::mem::take(&mut self.events) {
             self.gsp.event(&self.board, e.function, e.payload);
         }

@@ -12,6 +12,8 @@
 //! plainly invalid falls through to the small table; with the privilege bit set
 //! it does not. Bit 3 alone, with no aperture, marks a sparse range.
 
+pub mod tlb;
+
 /// Memory an entry points to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Aperture {
@@ -71,6 +73,9 @@ const PAGE_4K: u64 = 1 << 12;
 const PAGE_64K: u64 = 1 << 16;
 const PAGE_2M: u64 = 1 << 21;
 const PAGE_512M: u64 = 1 << 29;
+/// Bytes below one entry of PD2 and of PD3.
+const PD2_SLOT: u64 = 1 << 38;
+const PD3_SLOT: u64 = 1 << 47;
 
 const BIT_LEAF: u64 = 1 << 0;
 const BIT_VOLATILE: u64 = 1 << 3;
@@ -107,85 +112,173 @@ fn big_addr(v: u64, a: Aperture) -> u64 {
     }
 }
 
+/// A mapping that a walk ended at, and what it covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaf {
+    /// First virtual address.
+    pub va: u64,
+    /// Bytes.
+    pub size: u64,
+    /// What is behind `va`.
+    pub target: Target,
+}
+
+impl Leaf {
+    /// What is behind `va`, which lies in the leaf.
+    pub fn at(&self, va: u64) -> Target {
+        match self.target {
+            Target::Memory {
+                aperture,
+                addr,
+                read_only,
+                leaf,
+            } => Target::Memory {
+                aperture,
+                addr: addr + (va - self.va),
+                read_only,
+                leaf,
+            },
+            Target::Sparse => Target::Sparse,
+        }
+    }
+}
+
+/// Something a walk came across that a referee wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// An entry was read here.
+    Entry(Aperture, u64),
+    /// A directory entry of the dual kind was read here.
+    Dual(Aperture, u64),
+    /// Bit 0, which makes a leaf, is set in a level that has none (PD3, PD2).
+    LeafAbove(u64),
+    /// The frame of a leaf is not a multiple of its size.
+    Misaligned(u64, u64),
+    /// The high half beside a 2 MiB leaf is not zero.
+    LeafWithTable(u64, u64),
+    /// Marked sparse and linked to a small table at once, which is not defined.
+    SparseWithTable(u64, u64),
+}
+
+/// Takes the notes of a walk.
+pub type Notes<'a> = &'a mut dyn FnMut(Note);
+
 /// Decodes a valid leaf entry.
-fn leaf(pte: u64, va: u64, size: u64) -> Result<Target, Fault> {
+fn leaf(pte: u64, va: u64, size: u64, note: Notes<'_>) -> Result<Leaf, Fault> {
     if bits(pte, 63, 56) == 7 {
         return Err(Fault::Kind);
     }
-    let (aperture, frame) = match bits(pte, 2, 1) {
+    let (aperture, addr) = match bits(pte, 2, 1) {
         0 => (Aperture::Video, bits(pte, 32, 8) << 12),
         1 => return Err(Fault::Aperture),
         _ => (Aperture::System, bits(pte, 53, 8) << 12),
     };
-    if frame % size != 0 {
+    if addr % size != 0 {
+        note(Note::Misaligned(pte, size));
         return Err(Fault::Region);
     }
-    Ok(Target::Memory {
-        aperture,
-        addr: frame + va % size,
-        read_only: pte & BIT_READ_ONLY != 0,
-        leaf: size,
+    Ok(Leaf {
+        va: va - va % size,
+        size,
+        target: Target::Memory {
+            aperture,
+            addr,
+            read_only: pte & BIT_READ_ONLY != 0,
+            leaf: size,
+        },
+    })
+}
+
+fn sparse(va: u64, size: u64) -> Result<Leaf, Fault> {
+    Ok(Leaf {
+        va: va - va % size,
+        size,
+        target: Target::Sparse,
     })
 }
 
 /// Translates `va` below the root directory at `root` in video memory.
 pub fn walk(tables: &dyn Tables, root: u64, va: u64) -> Result<Target, Fault> {
+    resolve(tables, root, va, &mut |_| ()).map(|l| l.at(va))
+}
+
+/// Finds the leaf that maps `va` below the root directory at `root` in video
+/// memory.
+pub fn resolve(tables: &dyn Tables, root: u64, va: u64, note: Notes<'_>) -> Result<Leaf, Fault> {
     if va >> VA_BITS != 0 {
         return Err(Fault::VaLimit);
     }
     let read = |a, addr| tables.read(a, addr).ok_or(Fault::Region);
     let mut table = (Aperture::Video, root);
-    // PD3, PD2, PD1: (index, leaf size if one is allowed here).
-    for (index, leaf_size) in [
-        (bits(va, 48, 47), None),
-        (bits(va, 46, 38), None),
-        (bits(va, 37, 29), Some(PAGE_512M)),
+    // PD3, PD2, PD1: (index, bytes of a slot, leaves are allowed here).
+    for (index, slot, leaves) in [
+        (bits(va, 48, 47), PD3_SLOT, false),
+        (bits(va, 46, 38), PD2_SLOT, false),
+        (bits(va, 37, 29), PAGE_512M, true),
     ] {
-        let e = read(table.0, table.1 + 8 * index)?;
+        let at = table.1 + 8 * index;
+        note(Note::Entry(table.0, at));
+        let e = read(table.0, at)?;
         if e & BIT_LEAF != 0 {
-            return leaf_size.map_or(Err(Fault::PdeSize), |size| leaf(e, va, size));
+            if leaves {
+                return leaf(e, va, slot, note);
+            }
+            note(Note::LeafAbove(e));
+            return Err(Fault::PdeSize);
         }
         let Some(a) = pde_aperture(e) else {
             return if e & BIT_VOLATILE != 0 {
-                Ok(Target::Sparse)
+                sparse(va, slot)
             } else {
                 Err(Fault::Pde)
             };
         };
         table = (a, pde_addr(e, a));
     }
-    let slot = table.1 + 16 * bits(va, 28, 21);
-    let low = read(table.0, slot)?;
+    let at = table.1 + 16 * bits(va, 28, 21);
+    note(Note::Dual(table.0, at));
+    let low = read(table.0, at)?;
+    let high = read(table.0, at + 8)?;
     if low & BIT_LEAF != 0 {
-        return leaf(low, va, PAGE_2M);
+        if high != 0 {
+            note(Note::LeafWithTable(low, high));
+        }
+        return leaf(low, va, PAGE_2M, note);
     }
-    let high = read(table.0, slot + 8)?;
     let big = pde_aperture(low);
+    let small = pde_aperture(high);
+    if big.is_none() && small.is_some() && low & BIT_VOLATILE != 0 {
+        note(Note::SparseWithTable(low, high));
+    }
     if let Some(a) = big {
-        let pte = read(a, big_addr(low, a) + 8 * bits(va, 20, 16))?;
+        let at = big_addr(low, a) + 8 * bits(va, 20, 16);
+        note(Note::Entry(a, at));
+        let pte = read(a, at)?;
         if pte & BIT_LEAF != 0 {
-            return leaf(pte, va, PAGE_64K);
+            return leaf(pte, va, PAGE_64K, note);
         }
         if pte & BIT_PRIVILEGE != 0 {
             return Err(Fault::Pte);
         }
         if pte & BIT_VOLATILE != 0 {
-            return Ok(Target::Sparse);
+            return sparse(va, PAGE_64K);
         }
     }
-    let Some(a) = pde_aperture(high) else {
+    let Some(a) = small else {
         return match big {
             Some(_) => Err(Fault::Pte),
-            None if low & BIT_VOLATILE != 0 => Ok(Target::Sparse),
+            None if low & BIT_VOLATILE != 0 => sparse(va, PAGE_2M),
             None => Err(Fault::Pde),
         };
     };
-    let pte = read(a, pde_addr(high, a) + 8 * bits(va, 20, 12))?;
+    let at = pde_addr(high, a) + 8 * bits(va, 20, 12);
+    note(Note::Entry(a, at));
+    let pte = read(a, at)?;
     if pte & BIT_LEAF != 0 {
-        return leaf(pte, va, PAGE_4K);
+        return leaf(pte, va, PAGE_4K, note);
     }
     if pte & BIT_VOLATILE != 0 && pte & BIT_PRIVILEGE == 0 {
-        return Ok(Target::Sparse);
+        return sparse(va, PAGE_4K);
     }
     Err(Fault::Pte)
 }
@@ -298,5 +391,57 @@ mod tests {
         assert_eq!(walk(&m, 0x1000, 0), Ok(Target::Sparse));
         m.put(0x1000, 0x20a);
         assert_eq!(walk(&m, 0x1000, 0), Ok(Target::Sparse));
+    }
+
+    fn notes(m: &Map, va: u64) -> Vec<Note> {
+        let mut all = Vec::new();
+        let _ = resolve(m, 0x1000, va, &mut |n| all.push(n));
+        all
+    }
+
+    #[test]
+    fn what_a_walk_reads_is_noted() {
+        use Aperture::Video;
+        let mut m = tree();
+        m.put(0x5000, 0x412).put(0x5008, 0x302);
+        m.put(0x3000, 0x1234_5601);
+        assert_eq!(
+            notes(&m, 0),
+            [
+                Note::Entry(Video, 0x1000),
+                Note::Entry(Video, 0x2000),
+                Note::Entry(Video, 0x4000),
+                Note::Dual(Video, 0x5000),
+                Note::Entry(Video, 0x4100),
+                Note::Entry(Video, 0x3000),
+            ]
+        );
+    }
+
+    #[test]
+    fn malformed_entries_are_noted() {
+        let last = |m: &Map| *notes(m, 0).last().unwrap();
+        let mut m = tree();
+        m.put(0x5000, 0x0400_0001).put(0x5008, 0x302);
+        assert_eq!(last(&m), Note::LeafWithTable(0x0400_0001, 0x302));
+        m.put(0x5000, 0x0400_0101).put(0x5008, 0);
+        assert_eq!(last(&m), Note::Misaligned(0x0400_0101, PAGE_2M));
+        m.put(0x5000, 8).put(0x5008, 0x302);
+        assert!(notes(&m, 0).contains(&Note::SparseWithTable(8, 0x302)));
+        m.put(0x2000, 0x403);
+        assert_eq!(last(&m), Note::LeafAbove(0x403));
+        m.put(0x1000, 1);
+        assert_eq!(last(&m), Note::LeafAbove(1));
+    }
+
+    #[test]
+    fn leaves_know_what_they_cover() {
+        let mut m = tree();
+        m.put(0x5010, 8);
+        let leaf = resolve(&m, 0x1000, PAGE_2M + 0x1234, &mut |_| ()).unwrap();
+        assert_eq!((leaf.va, leaf.size), (PAGE_2M, PAGE_2M));
+        m.put(0x1008, 8);
+        let leaf = resolve(&m, 0x1000, PD3_SLOT + 5, &mut |_| ()).unwrap();
+        assert_eq!((leaf.va, leaf.size), (PD3_SLOT, PD3_SLOT));
     }
 }

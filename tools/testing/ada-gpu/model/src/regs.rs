@@ -182,10 +182,6 @@ pub struct Regs {
     pub tlb_pdb: [u32; 2],
     /// Last TLB invalidate command.
     pub tlb_command: u32,
-    /// Polls left until it is done.
-    pub tlb_polls: u8,
-    /// It never will be: a fault.
-    pub tlb_stuck: bool,
     /// An MSI was sent and not re-armed since.
     pub msi_sent: bool,
     /// ROM shadow control word of the configuration mirror.
@@ -213,8 +209,6 @@ impl Regs {
             flush_polls: 0,
             tlb_pdb: [0; 2],
             tlb_command: 0,
-            tlb_polls: 0,
-            tlb_stuck: false,
             msi_sent: false,
             rom_control: 0,
             mailboxes: [[0; ENGINE_MAILBOXES as usize]; 2],

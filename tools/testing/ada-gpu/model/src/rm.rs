@@ -37,6 +37,7 @@ use crate::services::{RpcOutcome, Services};
 use classes::Kind;
 use objects::{Freed, Objects};
 use status::{NvStatus, Refusal};
+use std::ops::Range;
 use vgpu::Vgpus;
 
 /// The resource manager running on the GSP: from boot to unload or reset.
@@ -217,6 +218,11 @@ impl Rm {
         } else {
             s.refuse("vf-doorbell-no-vgpu", format_args!("vf {vf} token {token}"));
         }
+    }
+
+    /// The function whose vGPU owns any part of a frame-buffer range.
+    pub fn fb_owner(&self, range: Range<u64>) -> Option<u32> {
+        self.vgpus.vmmu.owner(&range)
     }
 
     /// Whether the VF is backed by a vGPU.

@@ -13,14 +13,12 @@
 //! ```
 //!
 //! A driver links its own tables into that tree and must leave RM's entries
-//! alone. Translations are cached until the driver invalidates them, so that a
-//! missing invalidate shows.
+//! alone.
 
-use crate::config::Tlb;
 use crate::host::Host;
-use crate::mmu::{self, Aperture, Tables, Target};
+use crate::mmu::{Aperture, Tables};
 use crate::vram::{Vram, Writer};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 const PAGE: u64 = 4096;
@@ -47,68 +45,6 @@ impl Tables for BoardTables<'_> {
     }
 }
 
-/// One window.
-#[derive(Debug, Default)]
-pub struct Window {
-    /// Root directory, once GSP-RM bound one.
-    pub root: Option<u64>,
-    cache: HashMap<u64, Target>,
-}
-
-impl Window {
-    /// Back to what it is without GSP-RM.
-    pub fn unbind(&mut self) {
-        *self = Window::default();
-    }
-
-    /// Drops cached translations.
-    pub fn invalidate(&mut self) {
-        self.cache.clear();
-    }
-
-    /// Translates an offset into the window.
-    pub fn translate(
-        &mut self,
-        tables: &BoardTables<'_>,
-        mode: Tlb,
-        offset: u64,
-    ) -> Result<Target, mmu::Fault> {
-        let Some(root) = self.root else {
-            return Ok(Target::Memory {
-                aperture: Aperture::Video,
-                addr: offset,
-                read_only: false,
-                leaf: PAGE,
-            });
-        };
-        let page = offset & !(PAGE - 1);
-        let target = match self.cache.get(&page) {
-            Some(t) => *t,
-            None => {
-                let t = mmu::walk(tables, root, page)?;
-                if mode == Tlb::Strict {
-                    self.cache.insert(page, t);
-                }
-                t
-            }
-        };
-        Ok(match target {
-            Target::Memory {
-                aperture,
-                addr,
-                read_only,
-                leaf,
-            } => Target::Memory {
-                aperture,
-                addr: addr + offset % PAGE,
-                read_only,
-                leaf,
-            },
-            Target::Sparse => Target::Sparse,
-        })
-    }
-}
-
 /// What GSP-RM set up in its heap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RmTables {
@@ -120,6 +56,10 @@ pub struct RmTables {
     pub instance: u64,
     /// BAR1 offsets RM mapped for itself, and where they lead.
     pub mappings: Vec<(u64, u64)>,
+    /// Entries of BAR1's tables that are RM's, by address.
+    pub entries: BTreeMap<u64, u64>,
+    /// Lowest directory of BAR1, with dual entries.
+    pub dual: u64,
 }
 
 impl RmTables {
@@ -132,7 +72,11 @@ impl RmTables {
             return None;
         }
         vram.zero(heap.start..bar2 + PAGE, Writer::Gsp).ok()?;
-        let mut put = |addr, v| vram.write64(addr, v, Writer::Gsp).ok();
+        let mut entries = BTreeMap::new();
+        let mut put = |addr, v| {
+            entries.insert(addr, v);
+            vram.write64(addr, v, Writer::Gsp).ok()
+        };
         let pointer = |table: u64| table >> 4 | 1 << 1;
         let last = size - SLOT_2M;
         let before = last - SLOT_2M;
@@ -147,24 +91,29 @@ impl RmTables {
         put(pd0_slot(before), big >> 4 | 1 << 1)?;
         put(big, frame_64k >> 4 | 1)?;
         // Instance block: version 2 format, 64 KiB big pages, root in video memory.
-        put(instance + 0x200, root | 1 << 10 | 1 << 11)?;
-        put(instance + 0x208, size - 1)?;
+        for (off, v) in [(0x200, root | 1 << 10 | 1 << 11), (0x208, size - 1)] {
+            vram.write64(instance + off, v, Writer::Gsp).ok()?;
+        }
         Some(RmTables {
             bar1_root: root,
             bar2_root: bar2,
             instance,
             mappings: vec![(last, frame_2m), (before, frame_64k)],
+            entries,
+            dual: pd0,
         })
     }
 
-    /// First of RM's own mappings that no longer leads where it did.
-    pub fn damaged(&self, tables: &BoardTables<'_>) -> Option<u64> {
-        self.mappings.iter().find_map(|(va, frame)| {
-            let intact = matches!(
-                mmu::walk(tables, self.bar1_root, *va),
-                Ok(Target::Memory { addr, .. }) if addr == *frame
-            );
-            (!intact).then_some(*va)
+    /// Whether RM has one of its own tables in the page at `page`.
+    pub fn has_table(&self, page: u64) -> bool {
+        page == self.bar2_root || self.entries.range(page..page + PAGE).next().is_some()
+    }
+
+    /// First of RM's own entries that changed: address, RM's value, value now.
+    pub fn damaged(&self, vram: &Vram) -> Option<(u64, u64, u64)> {
+        self.entries.iter().find_map(|(at, v)| {
+            let now = vram.read64(*at).ok()?;
+            (now != *v).then_some((*at, *v, now))
         })
     }
 }
@@ -173,6 +122,7 @@ impl RmTables {
 mod tests {
     use super::*;
     use crate::host::{DmaFault, Function};
+    use crate::mmu::{self, Target};
 
     struct NoHost;
 
@@ -198,25 +148,13 @@ mod tests {
         let mut vram = Vram::new(1 << 30, 0xdead_beef);
         let heap = 0x2000_0000..0x2010_0000;
         let rm = RmTables::build(&mut vram, &heap, 256 << 20).unwrap();
-        let mut w = Window {
-            root: Some(rm.bar1_root),
-            ..Window::default()
-        };
-        fn tables(vram: &Vram) -> BoardTables<'_> {
-            BoardTables {
+        fn walk(vram: &Vram, root: u64, va: u64) -> Result<Target, mmu::Fault> {
+            let tables = BoardTables {
                 vram,
                 host: &NoHost,
-            }
+            };
+            mmu::walk(&tables, root, va)
         }
-        assert!(w.translate(&tables(&vram), Tlb::Strict, 0).is_err());
-        assert_eq!(rm.damaged(&tables(&vram)), None);
-        // A small table for slot 0 of RM's PD0.
-        let (pd0, small) = (heap.start + 4 * PAGE, 0x10_0000);
-        vram.zero(small..small + PAGE, Writer::Cpu).unwrap();
-        vram.write64(pd0 + 8, small >> 4 | 2, Writer::Cpu).unwrap();
-        vram.write64(small, 0x40_0000 >> 4 | 1, Writer::Cpu)
-            .unwrap();
-        let hit = |w: &mut Window, vram: &Vram| w.translate(&tables(vram), Tlb::Strict, 0x123);
         let to = |addr| {
             Ok(Target::Memory {
                 aperture: Aperture::Video,
@@ -225,15 +163,26 @@ mod tests {
                 leaf: PAGE,
             })
         };
-        assert_eq!(hit(&mut w, &vram), to(0x40_0123));
-        // The change is not seen before the invalidate.
-        vram.write64(small, 0x50_0000 >> 4 | 1, Writer::Cpu)
+        assert!(walk(&vram, rm.bar1_root, 0).is_err());
+        let (last, frame) = rm.mappings[0];
+        assert!(matches!(
+            walk(&vram, rm.bar1_root, last),
+            Ok(Target::Memory { addr, .. }) if addr == frame
+        ));
+        // A small table for slot 0 of RM's PD0.
+        let small = 0x10_0000;
+        vram.zero(small..small + PAGE, Writer::Cpu).unwrap();
+        vram.write64(rm.dual + 8, small >> 4 | 2, Writer::Cpu)
             .unwrap();
-        assert_eq!(hit(&mut w, &vram), to(0x40_0123));
-        w.invalidate();
-        assert_eq!(hit(&mut w, &vram), to(0x50_0123));
+        vram.write64(small, 0x40_0000 >> 4 | 1, Writer::Cpu)
+            .unwrap();
+        assert_eq!(walk(&vram, rm.bar1_root, 0x123), to(0x40_0123));
+        assert_eq!(rm.damaged(&vram), None);
         // Overwriting RM's leaf is noticed.
-        vram.write64(pd0 + 16 * 127, 0, Writer::Cpu).unwrap();
-        assert_eq!(rm.damaged(&tables(&vram)), Some((256 << 20) - SLOT_2M));
+        vram.write64(rm.dual + 16 * 127, 0, Writer::Cpu).unwrap();
+        assert_eq!(
+            rm.damaged(&vram),
+            Some((rm.dual + 16 * 127, 0x0202_0001, 0))
+        );
     }
 }

@@ -201,16 +201,25 @@ pub(super) const TABLE: &[Property] = &[
     property!(
         "tlb",
         tlb,
-        "BAR1 translation cache: coherent or strict",
+        "translation cache: coherent, strict or paranoid",
         |v: &str| match v {
             "coherent" => Ok(Tlb::Coherent),
             "strict" => Ok(Tlb::Strict),
-            _ => Err("expected coherent or strict".to_owned()),
+            "paranoid" => Ok(Tlb::Paranoid),
+            _ => Err("expected coherent, strict or paranoid".to_owned()),
         },
         |v: &Tlb| match v {
             Tlb::Coherent => "coherent".to_owned(),
             Tlb::Strict => "strict".to_owned(),
+            Tlb::Paranoid => "paranoid".to_owned(),
         }
+    ),
+    property!(
+        "tlb-polls",
+        tlb_polls,
+        "how often a TLB invalidate reads busy",
+        narrow,
+        u8::to_string
     ),
     property!(
         "strict-registers",

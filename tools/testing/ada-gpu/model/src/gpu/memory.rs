@@ -13,11 +13,11 @@
 
 use super::{ones, Gpu};
 use crate::host::{Bar, Function};
+use crate::mmu::tlb::Space;
 use crate::mmu::{self, Aperture, Target};
 use crate::regs;
 use crate::rm::vf::{self as rm_vf, Effect};
 use crate::vram::Writer;
-use crate::window::{BoardTables, Window};
 
 const PAGE: u64 = 4096;
 
@@ -73,7 +73,9 @@ impl Gpu {
 
     fn fb_write(&mut self, addr: u64, size: u8, value: u64, by: Writer) {
         let bytes = value.to_le_bytes();
+        self.before_table_write(addr, size);
         let written = self.board.vram.write(addr, &bytes[..usize::from(size)], by);
+        self.after_table_write(addr, size);
         if written.is_err() {
             self.board
                 .refuse("fb-range", format_args!("write to {addr:#x}"));
@@ -139,20 +141,25 @@ impl Gpu {
 
     /// Translates an offset into a PF window and checks what it leads to.
     fn window_target(&mut self, bar: Bar, offset: u64, size: u8, write: bool) -> Option<Target> {
-        let (window, bar_size): (&mut Window, u64) = match bar {
-            Bar::Bar3 => (&mut self.bar3, self.board.config.bar3),
-            _ => (&mut self.bar1, self.board.config.bar1),
+        let (root, bar_size) = match bar {
+            Bar::Bar3 => (self.bar3_root, self.board.config.bar3),
+            _ => (self.bar1_root, self.board.config.bar1),
         };
         if offset + u64::from(size) > bar_size {
             self.board
                 .refuse("window-range", format_args!("{bar:?} offset {offset:#x}"));
             return None;
         }
-        let tables = BoardTables {
-            vram: &self.board.vram,
-            host: &*self.board.host,
+        let found = match root {
+            Some(root) => self.translate(Space { gfid: 0, root }, offset),
+            // Not bound: the window shows the frame buffer from its start.
+            None => Ok(Target::Memory {
+                aperture: Aperture::Video,
+                addr: offset,
+                read_only: false,
+                leaf: PAGE,
+            }),
         };
-        let found = window.translate(&tables, self.board.config.tlb, offset);
         let fault = match found {
             Ok(Target::Memory {
                 read_only: true, ..
@@ -185,54 +192,6 @@ impl Gpu {
             format_args!("{bar:?} offset {offset:#x} write {write}: {fault:?}"),
         );
         None
-    }
-
-    /// TLB invalidate of the PF.
-    pub(super) fn tlb_invalidate(&mut self, command: u32) {
-        const TRIGGER: u32 = 1 << 31;
-        const ALL_PDB: u32 = 1 << 1;
-        self.regs.tlb_command = command;
-        if command & TRIGGER == 0 {
-            return;
-        }
-        self.board.stats.count("tlb-invalidate");
-        // Busy is seen once, so that drivers have to poll.
-        self.regs.tlb_polls = 1;
-        self.regs.tlb_stuck = self.board.faults.tlb_timeout();
-        if self.regs.tlb_stuck {
-            self.board
-                .trace
-                .line("fault", format_args!("TLB invalidate {command:#x} hangs"));
-            return;
-        }
-        let [low, high] = self.regs.tlb_pdb;
-        let pdb = u64::from(low & !0xf) << 8 | u64::from(high) << 40;
-        let all = command & ALL_PDB != 0;
-        let mut known = all || self.fifo.knows_root(pdb);
-        for window in [&mut self.bar1, &mut self.bar3] {
-            if all || window.root == Some(pdb) {
-                window.invalidate();
-                known = true;
-            }
-        }
-        if !known {
-            self.board.refuse(
-                "tlb-unknown-pdb",
-                format_args!("page directory {pdb:#x} is not in use"),
-            );
-        }
-        let tables = BoardTables {
-            vram: &self.board.vram,
-            host: &*self.board.host,
-        };
-        if self.bar1.root.is_some() {
-            if let Some(va) = self.rm_tables.damaged(&tables) {
-                self.board.refuse(
-                    "bar1-rm-mapping",
-                    format_args!("GSP-RM's mapping at BAR1 offset {va:#x} was overwritten"),
-                );
-            }
-        }
     }
 
     /// Frame-buffer address of a VF BAR1 byte.
@@ -358,9 +317,10 @@ impl Gpu {
         let size = self.board.config.bar1;
         match crate::window::RmTables::build(&mut self.board.vram, &heap, size) {
             Some(t) => {
-                self.bar1.root = Some(t.bar1_root);
-                self.bar3.root = Some(t.bar2_root);
+                self.bar1_root = Some(t.bar1_root);
+                self.bar3_root = Some(t.bar2_root);
                 self.rm_tables = t;
+                self.watch_rm_tables();
                 true
             }
             None => {
@@ -388,9 +348,12 @@ impl Gpu {
             );
             return false;
         }
-        self.bar1.invalidate();
-        self.bar3.invalidate();
-        self.board.vram.write64(root, entry, Writer::Gsp).is_ok()
+        self.tlb.invalidate(Space { gfid: 0, root });
+        let done = self.board.vram.write64(root, entry, Writer::Gsp).is_ok();
+        if bar == 0 {
+            self.judge_rm_tables();
+        }
+        done
     }
 }
 

@@ -260,9 +260,11 @@ impl Gpu {
         self.rm_wake_ns = None;
         self.events.clear();
         self.board.stats.reset_live();
-        self.bar1.unbind();
-        self.bar3.unbind();
+        self.bar1_root = None;
+        self.bar3_root = None;
         self.rm_tables = Default::default();
+        self.tlb.clear();
+        self.tables = Default::default();
     }
 
     /// The PF's PRIV doorbell.

@@ -237,20 +237,14 @@ impl Gpu {
         Some(match off {
             func::L2_SYSMEM_INVALIDATE | func::L2_PEER_INVALIDATE => 0,
             func::BAR1_BLOCK => self.bar1_block(),
-            func::BAR2_BLOCK => match self.bar3.root {
+            func::BAR2_BLOCK => match self.bar3_root {
                 Some(_) => 1 << 31 | (self.rm_tables.instance >> 12) as u32,
                 None => regs::BAR2_BLOCK_RESET,
             },
             func::BIND_STATUS | func::PRIV_DOORBELL | func::DOORBELL => 0,
             func::TLB_PDB => r.tlb_pdb[0],
             func::TLB_UPPER_PDB => r.tlb_pdb[1],
-            func::TLB_INVALIDATE => {
-                let busy = r.tlb_polls > 0;
-                if !r.tlb_stuck {
-                    r.tlb_polls = r.tlb_polls.saturating_sub(1);
-                }
-                r.tlb_command & !(1 << 31) | u32::from(busy) << 31
-            }
+            func::TLB_INVALIDATE => return Some(self.tlb_status()),
             func::TIME_0 => time(r.time_offset, now).0,
             func::TIME_1 => time(r.time_offset, now).1,
             _ => return self.pf_func.read(off),
@@ -282,7 +276,7 @@ impl Gpu {
     }
 
     fn bar1_block(&self) -> u32 {
-        match self.bar1.root {
+        match self.bar1_root {
             Some(_) => 1 << 31 | (self.rm_tables.instance >> 12) as u32,
             None => 0,
         }

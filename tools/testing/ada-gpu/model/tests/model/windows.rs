@@ -81,11 +81,16 @@ impl Driver {
     }
 }
 
-fn booted() -> (Driver, u64) {
-    let mut d = Driver::new(BOARD);
+/// Boots; gives the root directory of BAR1.
+fn boot(d: &mut Driver) -> u64 {
     d.boot(&Plan::bare()).unwrap();
     let info = d.call(65, &[0; 0x678]).unwrap().payload;
-    let root = u64::from_le_bytes(info[0x600..0x608].try_into().unwrap());
+    u64::from_le_bytes(info[0x600..0x608].try_into().unwrap())
+}
+
+fn booted() -> (Driver, u64) {
+    let mut d = Driver::new(BOARD);
+    let root = boot(&mut d);
     (d, root)
 }
 
@@ -147,12 +152,171 @@ fn stale_translation_shows_until_invalidated() {
     d.pramin_write64(0x1_3000, 2);
     assert_eq!(d.bar1(0x5000, 8), 1);
     d.map(root, 0x5000, 0x1_3000, &mut tables);
+    assert_eq!(d.refusals("tlb-stale"), 0);
     assert_eq!(d.bar1(0x5000, 8), 1, "still the old page");
+    assert_eq!(d.refusals("tlb-stale"), 1);
     d.invalidate(0x7777_0000);
     assert_eq!(d.refusals("tlb-unknown-pdb"), 1);
     assert_eq!(d.bar1(0x5000, 8), 1);
     d.invalidate(root);
     assert_eq!(d.bar1(0x5000, 8), 2);
+    assert_eq!(d.refusals("tlb-stale"), 1, "once for each entry");
+}
+
+#[test]
+fn a_mapping_that_is_only_added_needs_no_invalidate() {
+    let (mut d, root) = booted();
+    let mut tables = 0x80_0000;
+    assert_eq!(d.bar1(0x5000, 4), 0xffff_ffff);
+    d.map(root, 0x5000, 0x1_2000, &mut tables);
+    d.pramin_write64(0x1_2000, 7);
+    assert_eq!(d.bar1(0x5000, 8), 7);
+    assert_eq!(d.gpu.stats().refusals(), 1, "the access before it");
+}
+
+#[test]
+fn an_invalidate_is_not_done_before_it_says_so() {
+    let mut d = Driver::new("vram=4G,tlb-polls=3");
+    let root = boot(&mut d);
+    let mut tables = 0x80_0000;
+    d.map(root, 0x5000, 0x1_2000, &mut tables);
+    d.pramin_write64(0x1_2000, 1);
+    d.pramin_write64(0x1_3000, 2);
+    assert_eq!(d.bar1(0x5000, 8), 1);
+    d.map(root, 0x5000, 0x1_3000, &mut tables);
+    d.w(0xb8_30a0, (root >> 8) as u32 & !0xf);
+    d.w(0xb8_30a4, (root >> 40) as u32);
+    d.w(0xb8_30b0, 0x8000_0001);
+    assert_eq!(d.bar1(0x5000, 8), 1);
+    assert_eq!(d.refusals("tlb-stale"), 1);
+    assert!((0..3).all(|_| d.r(0xb8_30b0) >> 31 == 1));
+    assert_eq!(d.r(0xb8_30b0), 1);
+    assert_eq!(d.bar1(0x5000, 8), 2);
+    // The next one, begun before the last is done.
+    d.w(0xb8_30b0, 0x8000_0001);
+    d.w(0xb8_30b0, 0x8000_0001);
+    assert_eq!(d.refusals("tlb-busy"), 1);
+    // A root in system memory is not one of those in use.
+    while d.r(0xb8_30b0) >> 31 != 0 {}
+    d.w(0xb8_30a0, (root >> 8) as u32 & !0xf | 2);
+    d.w(0xb8_30b0, 0x8000_0001);
+    assert_eq!(d.refusals("tlb-unknown-pdb"), 1);
+}
+
+#[test]
+fn paranoid_finds_what_an_invalidate_did_not_cover() {
+    let mut d = Driver::new("vram=4G,tlb=paranoid");
+    let root = boot(&mut d);
+    let mut tables = 0x80_0000;
+    d.map(root, 0x5000, 0x1_2000, &mut tables);
+    d.bar1(0x5000, 8);
+    d.map(root, 0x5000, 0x1_3000, &mut tables);
+    d.invalidate(0x7777_0000);
+    assert_eq!(d.refusals("tlb-uncovered"), 1);
+    d.invalidate(root);
+    assert_eq!(d.refusals("tlb-uncovered"), 1);
+    assert_eq!(d.refusals("tlb-stale"), 0);
+}
+
+#[test]
+fn coherent_keeps_nothing() {
+    let mut d = Driver::new("vram=4G,tlb=coherent");
+    let root = boot(&mut d);
+    let mut tables = 0x80_0000;
+    d.map(root, 0x5000, 0x1_2000, &mut tables);
+    d.pramin_write64(0x1_3000, 2);
+    d.bar1(0x5000, 8);
+    d.map(root, 0x5000, 0x1_3000, &mut tables);
+    assert_eq!(d.bar1(0x5000, 8), 2);
+    assert_eq!(d.gpu.stats().refusals(), 0);
+}
+
+#[test]
+fn tables_must_be_in_memory_of_the_driver_and_written() {
+    // In the firmware's reservation.
+    let (mut d, root) = booted();
+    let info = d.call(65, &[0; 0x678]).unwrap().payload;
+    let end = u64::from_le_bytes(info[0x168..0x170].try_into().unwrap()) + 1;
+    let mut tables = end + 0x8_0000;
+    d.map(root, 0x5000, 0x1_2000, &mut tables);
+    d.bar1(0x5000, 4);
+    assert_eq!(d.refusals("mmu-table-place"), 1);
+    d.bar1(0x5004, 4);
+    assert_eq!(d.refusals("mmu-table-place"), 1, "judged once");
+    // Linked without being zeroed: the entries are what memory was left with.
+    let (mut d, root) = booted();
+    let mut tables = 0x80_0000;
+    d.map(root, 0x5000, 0x1_2000, &mut tables);
+    d.gpu.vram().poison(0x80_0000..0x80_1000).unwrap();
+    d.bar1(0x5000, 4);
+    assert_eq!(d.refusals("mmu-table-unwritten"), 1);
+}
+
+#[test]
+fn malformed_entries_are_refused() {
+    let (mut d, root) = booted();
+    let mut tables = 0x80_0000;
+    d.map(root, 0x5000, 0x1_2000, &mut tables);
+    let pd2 = (d.pramin64(root) >> 8 & 0x1ff_ffff) << 12;
+    let pd1 = (d.pramin64(pd2) >> 8 & 0x1ff_ffff) << 12;
+    let pd0 = (d.pramin64(pd1) >> 8 & 0x1ff_ffff) << 12;
+    let slot = |va: u64| pd0 + 16 * (va >> 21);
+    for (va, low, high, kind) in [
+        (0x20_0000, 0x0400_0101, 0, "mmu-leaf-misaligned"),
+        (0x40_0000, 0x0400_0001, 0x8_0002, "mmu-leaf-with-table"),
+        (0x60_0000, 8, 0x8_0002, "mmu-sparse-with-table"),
+    ] {
+        d.pramin_write64(slot(va), low);
+        d.pramin_write64(slot(va) + 8, high);
+        d.bar1(va, 4);
+        assert_eq!(d.refusals(kind), 1, "{kind}");
+    }
+    // Bit 0 in PD2: 256 GiB pages do not exist.
+    let entry = d.pramin64(pd2);
+    d.pramin_write64(pd2, entry | 1);
+    d.invalidate(root);
+    d.bar1(0x5000, 4);
+    assert_eq!(d.refusals("mmu-leaf-above"), 1);
+    assert_eq!(d.refusals("bar1-rm-mapping"), 1, "it is RM's");
+}
+
+#[test]
+fn linking_one_half_must_keep_the_other() {
+    let (mut d, root) = booted();
+    let mut tables = 0x80_0000;
+    d.map(root, 0x5000, 0x1_2000, &mut tables);
+    d.bar1(0x5000, 4);
+    let pd2 = (d.pramin64(root) >> 8 & 0x1ff_ffff) << 12;
+    let pd1 = (d.pramin64(pd2) >> 8 & 0x1ff_ffff) << 12;
+    let pd0 = (d.pramin64(pd1) >> 8 & 0x1ff_ffff) << 12;
+    let small = d.pramin64(pd0 + 8);
+    // A big table beside the small one: good.
+    d.gpu
+        .vram()
+        .zero(0x90_0000..0x90_1000, ada_gpu_model::vram::Writer::Cpu)
+        .unwrap();
+    d.pramin_write64(pd0, 0x90_0000 >> 4 | 2);
+    d.invalidate(root);
+    assert_eq!(d.refusals("mmu-dual-half"), 0);
+    assert_eq!(d.bar1(0x5000, 4), 0xdead_beef, "falls through");
+    // Both written anew with only one of them: the other is lost.
+    d.pramin_write64(pd0, 0);
+    d.invalidate(root);
+    assert_eq!(d.refusals("mmu-dual-half"), 0, "unlinking is good");
+    d.pramin_write64(pd0, 0x90_0000 >> 4 | 2);
+    d.pramin_write64(pd0 + 8, 0);
+    d.invalidate(root);
+    assert_eq!(d.refusals("mmu-dual-half"), 1, "{small:#x}");
+}
+
+#[test]
+fn update_bar_pde_must_not_replace_rm_entries() {
+    let (mut d, _) = booted();
+    let mut p = vec![0u8; 0x18];
+    p[8] = 8;
+    p[0x10] = 47;
+    d.call(70, &p).unwrap();
+    assert_eq!(d.refusals("bar1-rm-mapping"), 1);
 }
 
 #[test]
@@ -173,6 +337,7 @@ fn mapping_wpr2_or_nothing_is_refused() {
     d.invalidate(root);
     assert_eq!(d.bar1(0x5000, 4), 0xffff_ffff);
     assert_eq!(d.refusals("window-wpr2"), 1);
+    assert_eq!(d.refusals("mmu-leaf-reserved"), 1);
     assert_eq!(d.bar1(0x6000, 4), 0xffff_ffff);
     assert_eq!(d.refusals("window-fault"), 1);
     let (bar1, end) = (d.gpu.pci().bar1_size, d.gpu.pci().bar1_size - 2);
