@@ -6,6 +6,7 @@
 #[path = "../../../../drivers/gpu/nova-core-vgpu/bytes.rs"]
 mod bytes;
 mod ce;
+mod event_tests;
 mod fb;
 mod fb_tests;
 mod fifo;

@@ -9,7 +9,10 @@ pub(crate) mod faults;
 pub(crate) mod ids;
 pub(crate) mod intr;
 pub(crate) mod libos;
+pub(crate) mod message;
 pub(crate) mod msgq;
+pub(crate) mod notifier;
+pub(crate) mod perfmon;
 pub(crate) mod registry;
 pub(crate) mod rm;
 pub(crate) mod rm_args;
@@ -18,6 +21,7 @@ pub(crate) mod sequencer;
 pub(crate) mod static_info;
 pub(crate) mod system_info;
 pub(crate) mod unload;
+pub(crate) mod vgpu_event;
 pub(crate) mod wpr_meta;
 
 pub(crate) use ids::{

@@ -3,6 +3,7 @@
 //! Messages to and from GSP.
 
 pub(crate) mod cmdq;
+pub(crate) mod events;
 pub(crate) mod fw;
 #[path = "../../../../../drivers/gpu/nova-core-vgpu/gsp/stats/histogram.rs"]
 pub(crate) mod histogram;

@@ -65,34 +65,51 @@ pub(crate) mod event {
     pub(crate) const OS_ERROR_LOG: u32 = 0x1006;
     /// Samples of GPU use.
     pub(crate) const GPUACCT_PERFMON_UTIL_SAMPLES: u32 = 0x1008;
-    /// Text from another ucode.
-    pub(crate) const UCODE_LIBOS_PRINT: u32 = 0x100c;
     /// A vGPU plugin task wants attention.
     pub(crate) const VGPU_GSP_PLUGIN_TRIGGERED: u32 = 0x100d;
-    /// Bridgeless SLI state.
-    pub(crate) const PERF_BRIDGELESS_INFO_UPDATE: u32 = 0x100f;
     /// vGPU configuration changed.
     pub(crate) const VGPU_CONFIG: u32 = 0x1010;
-    /// Lockdown of the GSP registers begins or ends.
-    pub(crate) const GSP_LOCKDOWN_NOTICE: u32 = 0x101c;
-    /// A diagnostic record.
-    pub(crate) const GSP_POST_NOCAT_RECORD: u32 = 0x1020;
+    /// Trouble with the trace buffer of a graphics engine.
+    pub(crate) const FECS_ERROR: u32 = 0x1021;
+    /// Something must be done about the GPU as a whole.
+    pub(crate) const RECOVERY_ACTION: u32 = 0x1022;
 
-    /// Events with a name, in order.
-    const NAMES: [(u32, &str); 13] = [
-        (GSP_INIT_DONE, "GSP_INIT_DONE"),
-        (GSP_RUN_CPU_SEQUENCER, "GSP_RUN_CPU_SEQUENCER"),
-        (POST_EVENT, "POST_EVENT"),
-        (RC_TRIGGERED, "RC_TRIGGERED"),
-        (MMU_FAULT_QUEUED, "MMU_FAULT_QUEUED"),
-        (OS_ERROR_LOG, "OS_ERROR_LOG"),
-        (GPUACCT_PERFMON_UTIL_SAMPLES, "GPUACCT_PERFMON_UTIL_SAMPLES"),
-        (UCODE_LIBOS_PRINT, "UCODE_LIBOS_PRINT"),
-        (VGPU_GSP_PLUGIN_TRIGGERED, "VGPU_GSP_PLUGIN_TRIGGERED"),
-        (PERF_BRIDGELESS_INFO_UPDATE, "PERF_BRIDGELESS_INFO_UPDATE"),
-        (VGPU_CONFIG, "VGPU_CONFIG"),
-        (GSP_LOCKDOWN_NOTICE, "GSP_LOCKDOWN_NOTICE"),
-        (GSP_POST_NOCAT_RECORD, "GSP_POST_NOCAT_RECORD"),
+    /// Names of all events there are, from the one after [`FIRST`] on.
+    const NAMES: [&str; 0x22] = [
+        "GSP_INIT_DONE",
+        "GSP_RUN_CPU_SEQUENCER",
+        "POST_EVENT",
+        "RC_TRIGGERED",
+        "MMU_FAULT_QUEUED",
+        "OS_ERROR_LOG",
+        "RG_LINE_INTR",
+        "GPUACCT_PERFMON_UTIL_SAMPLES",
+        "SIM_READ",
+        "SIM_WRITE",
+        "SEMAPHORE_SCHEDULE_CALLBACK",
+        "UCODE_LIBOS_PRINT",
+        "VGPU_GSP_PLUGIN_TRIGGERED",
+        "PERF_GPU_BOOST_SYNC_LIMITS_CALLBACK",
+        "PERF_BRIDGELESS_INFO_UPDATE",
+        "VGPU_CONFIG",
+        "DISPLAY_MODESET",
+        "EXTDEV_INTR_SERVICE",
+        "NVLINK_INBAND_RECEIVED_DATA_256",
+        "NVLINK_INBAND_RECEIVED_DATA_512",
+        "NVLINK_INBAND_RECEIVED_DATA_1024",
+        "NVLINK_INBAND_RECEIVED_DATA_2048",
+        "NVLINK_INBAND_RECEIVED_DATA_4096",
+        "TIMED_SEMAPHORE_RELEASE",
+        "NVLINK_IS_GPU_DEGRADED",
+        "PFM_REQ_HNDLR_STATE_SYNC_CALLBACK",
+        "NVLINK_FAULT_UP",
+        "GSP_LOCKDOWN_NOTICE",
+        "MIG_CI_CONFIG_UPDATE",
+        "UPDATE_GSP_TRACE",
+        "NVLINK_FATAL_ERROR_RECOVERY",
+        "GSP_POST_NOCAT_RECORD",
+        "FECS_ERROR",
+        "RECOVERY_ACTION",
     ];
 
     /// Number of events with a name.
@@ -100,11 +117,58 @@ pub(crate) mod event {
 
     /// Position of `id` among the events with a name.
     pub(crate) fn index(id: u32) -> Option<usize> {
-        NAMES.iter().position(|(known, _)| *known == id)
+        let index = usize::try_from(id.checked_sub(FIRST + 1)?).ok()?;
+
+        (index < COUNT).then_some(index)
     }
 
     /// Name of the event at `index`.
     pub(crate) fn name(index: usize) -> Option<&'static str> {
-        NAMES.get(index).map(|(_, name)| *name)
+        NAMES.get(index).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_events() {
+        let name = |id| event::index(id).and_then(event::name);
+        for (id, published) in [
+            (event::GSP_INIT_DONE, "GSP_INIT_DONE"),
+            (event::RC_TRIGGERED, "RC_TRIGGERED"),
+            (event::OS_ERROR_LOG, "OS_ERROR_LOG"),
+            (
+                event::GPUACCT_PERFMON_UTIL_SAMPLES,
+                "GPUACCT_PERFMON_UTIL_SAMPLES",
+            ),
+            (
+                event::VGPU_GSP_PLUGIN_TRIGGERED,
+                "VGPU_GSP_PLUGIN_TRIGGERED",
+            ),
+            (event::VGPU_CONFIG, "VGPU_CONFIG"),
+            (0x101b, "NVLINK_FAULT_UP"),
+            (0x101c, "GSP_LOCKDOWN_NOTICE"),
+            (0x1020, "GSP_POST_NOCAT_RECORD"),
+            (event::RECOVERY_ACTION, "RECOVERY_ACTION"),
+        ] {
+            assert_eq!(name(id), Some(published));
+        }
+        for id in [0, event::FIRST, event::RECOVERY_ACTION + 1, u32::MAX] {
+            assert_eq!(name(id), None);
+        }
+    }
+
+    #[test]
+    fn every_function_has_one_index() {
+        for index in 0..function::COUNT {
+            assert!(function::name(index).is_some());
+        }
+        assert_eq!(
+            function::index(function::GSP_RM_ALLOC).and_then(function::name),
+            Some("GSP_RM_ALLOC")
+        );
+        assert_eq!(function::index(0), None);
     }
 }

@@ -12,8 +12,14 @@ pub(crate) mod ids;
 pub(crate) mod intr;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/libos.rs"]
 pub(crate) mod libos;
+#[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/message.rs"]
+pub(crate) mod message;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/msgq.rs"]
 pub(crate) mod msgq;
+#[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/notifier.rs"]
+pub(crate) mod notifier;
+#[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/perfmon.rs"]
+pub(crate) mod perfmon;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/registry.rs"]
 pub(crate) mod registry;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/rm_args.rs"]
@@ -28,5 +34,7 @@ pub(crate) mod static_info;
 pub(crate) mod system_info;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/unload.rs"]
 pub(crate) mod unload;
+#[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/vgpu_event.rs"]
+pub(crate) mod vgpu_event;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/wpr_meta.rs"]
 pub(crate) mod wpr_meta;
