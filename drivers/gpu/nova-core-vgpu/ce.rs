@@ -57,9 +57,8 @@ use crate::{
             Event, //
         },
         fw::r570_144::{
-            event,
-            faults::RcTriggered,
-            intr, //
+            intr,
+            message::Message, //
         },
     },
     irq, //
@@ -478,14 +477,12 @@ impl irq::Sink for Shared {
 
 impl events::Sink for Shared {
     fn event(&self, event: &Event<'_>) -> bool {
-        if event.function != event::RC_TRIGGERED {
-            return false;
-        }
-        let (Some(rc), Some(setup)) = (RcTriggered::decode(event.payload), self.setup) else {
+        let (Message::Rc(rc), Some(setup)) = (&event.message, self.setup) else {
             return false;
         };
         let mut state = self.state.lock();
-        if rc.gfid != 0 || rc.engine != setup.unit.nv2080 || state.chid() != Some(rc.chid) {
+        let mine = rc.engine == setup.unit.nv2080 && state.chid() == Some(rc.chid);
+        if rc.gfid != 0 || rc.is_fast_path() || !mine {
             return false;
         }
         state.fail(EIO);

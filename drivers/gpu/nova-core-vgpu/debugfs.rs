@@ -11,6 +11,8 @@
 //!       ce              copy engine
 //!       gsp             message queue and events
 //!       rpc             requests by function: counts, bytes, latency
+//!       events          what GSP said by itself, and what became of it
+//!       utilisation     who uses which engine
 //!       irq             interrupts per subtree, vectors of the engines
 //!       loginit …       log buffers of GSP
 //!       mm              address spaces, table memory, invalidations
@@ -22,10 +24,7 @@
 use crate::{
     fb::manager::FbOwner,
     fifo::chid::ChannelOwner,
-    gsp::{
-        fw::r570_144::event,
-        logs::Logs, //
-    },
+    gsp::logs::Logs,
     vgpu::{
         Handle,
         Support, //
@@ -44,6 +43,7 @@ use kernel::{
 };
 
 mod ce_selftest;
+mod events;
 mod irq;
 mod log;
 mod mm;
@@ -104,6 +104,8 @@ pub(crate) fn files(
             dir.read_callback_file(c"gsp", files, &gsp);
             dir.read_callback_file(c"rpc", files, &rpc);
             dir.read_callback_file(c"irq", files, &irq::show);
+            dir.read_callback_file(c"events", files, &events::events);
+            dir.read_callback_file(c"utilisation", files, &events::utilisation);
             for log in &files.logs {
                 dir.read_binary_file(log.name(), log);
             }
@@ -229,10 +231,9 @@ fn ce(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn gsp(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let result = files.handle.gpu().with_core(|core| {
         let (stats, in_flight) = core.cmdq().stats();
-        let (events, unknown) = core.events().counts();
-        Ok((stats, in_flight, events, unknown))
+        Ok((stats, in_flight))
     });
-    let Ok((stats, in_flight, events, unknown)) = result else {
+    let Ok((stats, in_flight)) = result else {
         return writeln!(f, "gone");
     };
     writeln!(f, "sent {}", stats.sent)?;
@@ -240,16 +241,7 @@ fn gsp(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "corrupt {}", stats.corrupt)?;
     writeln!(f, "unmatched {}", stats.unmatched)?;
     writeln!(f, "events_dropped {}", stats.events_dropped)?;
-    writeln!(f, "in_flight {in_flight}")?;
-    for (index, count) in events.iter().enumerate() {
-        let name = event::name(index).unwrap_or("?");
-        writeln!(
-            f,
-            "event {} {} unclaimed {}",
-            name, count.seen, count.unclaimed
-        )?;
-    }
-    writeln!(f, "event unknown {unknown}")
+    writeln!(f, "in_flight {in_flight}")
 }
 
 fn rpc(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {

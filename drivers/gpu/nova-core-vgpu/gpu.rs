@@ -19,7 +19,8 @@ use kernel::{
         DmaMask, //
     },
     pci,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 use kernel_ext::pci::DeviceExt as _;
@@ -177,7 +178,7 @@ impl<'gpu> Gpu<'gpu> {
     }
 
     /// Where events go.
-    pub(crate) fn events(&self) -> &Router {
+    pub(crate) fn events(&self) -> &Arc<Router> {
         self.cmdq().router()
     }
 

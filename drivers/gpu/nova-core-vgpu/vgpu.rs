@@ -42,7 +42,10 @@ mod registration;
 mod resources;
 mod types;
 
-pub use faults::Fault;
+pub use faults::{
+    Fault,
+    TaskEvent, //
+};
 pub use handle::{
     Attachment,
     Client,

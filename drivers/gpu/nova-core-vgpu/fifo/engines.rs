@@ -120,6 +120,8 @@ pub(crate) struct Engines {
     copy: [Option<CopyUnit>; COPY_ENGINES],
     /// Runlists of graphics, by position in `runlists`.
     graphics: u64,
+    /// Runlist of each engine that has one, by `NV2080_ENGINE_TYPE`.
+    runlist_of: [Option<u32>; ENGINE_TYPES],
     /// Entries whose engine type is not known to this driver.
     pub(crate) unknown: u32,
 }
@@ -133,6 +135,7 @@ impl Engines {
             runlist_count: 0,
             copy: [None; COPY_ENGINES],
             graphics: 0,
+            runlist_of: [None; ENGINE_TYPES],
             unknown: 0,
         }
     }
@@ -143,7 +146,12 @@ impl Engines {
     /// expects an ID offset for it, but has no runlist.
     pub(crate) fn add(&mut self, engine: &Engine) -> bool {
         match nv2080_from_rm(engine.rm_type) {
-            Some(nv2080) => self.bitmap.insert(nv2080),
+            Some(nv2080) => {
+                self.bitmap.insert(nv2080);
+                if let Some(runlist) = self.runlist_of.get_mut(nv2080) {
+                    *runlist = engine.host_driven.then_some(engine.runlist);
+                }
+            }
             None => self.unknown += 1,
         }
         if !engine.host_driven {
@@ -190,6 +198,17 @@ impl Engines {
     /// Numbers of the runlists, each once.
     pub(crate) fn runlists(&self) -> &[u32] {
         &self.runlists[..self.runlist_count]
+    }
+
+    /// For each `NV2080_ENGINE_TYPE` the lowest one that has the same runlist; itself for an engine
+    /// without a runlist.
+    pub(crate) fn first_on_runlist(&self) -> [u32; ENGINE_TYPES] {
+        core::array::from_fn(|engine| {
+            let first = self.runlist_of[engine]
+                .and_then(|runlist| self.runlist_of.iter().position(|r| *r == Some(runlist)));
+            // CAST: below 0x54.
+            first.unwrap_or(engine) as u32
+        })
     }
 }
 
@@ -254,6 +273,9 @@ mod tests {
         assert_eq!(engines.runlists(), [0, 4, 9]);
         assert_eq!(engines.unknown, 1);
         assert!(engines.bitmap.iter().eq([1, 9, 11, 0x22]));
+        let first = engines.first_on_runlist();
+        assert_eq!((first[1], first[9], first[11]), (1, 1, 11));
+        assert_eq!((first[0x22], first[0]), (0x22, 0));
         for i in 0..MAX_RUNLISTS as u32 - 3 {
             assert!(add(&mut engines, 1, 100 + i, true));
         }

@@ -31,6 +31,7 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        Arc,
         Mutex, //
     },
     time::{
@@ -44,10 +45,7 @@ use kernel::{
 use crate::driver::Bar0;
 
 use super::{
-    events::{
-        Event,
-        Router, //
-    },
+    events::Router,
     nv_status::NvStatus,
     stats, //
 };
@@ -154,8 +152,7 @@ pub(crate) struct Cmdq<'gpu> {
     tx: Mutex<Tx>,
     #[pin]
     rx: Mutex<Rx>,
-    #[pin]
-    router: Router,
+    router: Arc<Router>,
     traffic: stats::Stats,
 }
 
@@ -175,7 +172,7 @@ impl<'gpu> Cmdq<'gpu> {
             state: Atomic::new(ALIVE),
             tx <- new_mutex!(Tx::new()),
             rx <- new_mutex!(Rx::new()),
-            router <- Router::new(),
+            router: Router::new()?,
             traffic: stats::Stats::new()?,
         })
     }
@@ -186,7 +183,7 @@ impl<'gpu> Cmdq<'gpu> {
     }
 
     /// Where events go.
-    pub(crate) fn router(&self) -> &Router {
+    pub(crate) fn router(&self) -> &Arc<Router> {
         &self.router
     }
 
@@ -280,13 +277,7 @@ impl<'gpu> Cmdq<'gpu> {
     /// Routes an event that was taken with [`Self::next_event`].
     pub(super) fn route(&self, event: &OwnedEvent) {
         self.traffic.event(event.function, &event.payload);
-        self.router.route(
-            self.dev,
-            &Event {
-                function: event.function,
-                payload: &event.payload,
-            },
-        );
+        self.router.route(self.dev, event.function, &event.payload);
     }
 
     /// The oldest event that has not been routed.

@@ -3,248 +3,258 @@
 //! Routes events from GSP to those that asked for them.
 //!
 //! ```text
-//!  Cmdq ─▶ Router::route ─▶ Sink, Sink, … until one says "mine"
-//!                      └──▶ counted as unclaimed; unknown numbers are reported once
+//!   Cmdq ─▶ Router::route ─▶ decode ─▶ what the core itself does ─▶ sinks whose filter matches
+//!              │ payload makes no sense                                │ none took it
+//!              ▼                                                       ▼
+//!           counted as malformed, logged                    counted as unclaimed, logged if it
+//!                                                           is an error or not known at all
 //! ```
 //!
-//! Sinks run in whatever task drained the queue, possibly one that waits for a reply, with the list
-//! of sinks locked and no queue locked. So a sink must not wait, send requests to GSP, subscribe or
-//! unsubscribe; it notes what happened and leaves the rest to another task.
+//! Sinks run in whatever task drained the queue, possibly one that waits for a reply, without a lock
+//! of the queue or of the list of sinks. Sinks of different subscriptions may run at the same time,
+//! that of one subscription does not. A sink must not wait for GSP or a copy engine, nor drop a
+//! subscription; it notes what happened and leaves the rest to another task.
+
+pub(crate) mod counts;
+mod filter;
+mod rate;
+mod subscriptions;
+#[cfg(CONFIG_NOVA_CORE_VGPU_KUNIT)]
+mod tests;
+pub(crate) mod utilisation;
+mod watch;
 
 use kernel::{
-    device, new_mutex,
+    device,
+    new_mutex,
     prelude::*,
-    str::BStr,
     sync::{
+        atomic::Relaxed,
         Arc,
-        Mutex, //
+        Mutex,
+        SetOnce, //
     },
+    time::{
+        Instant,
+        Monotonic, //
+    }, //
 };
 
-use super::fw::r570_144::event;
+use crate::fifo::engines::{
+    Engines,
+    ENGINE_TYPES, //
+};
+
+use super::fw::r570_144::message::Message;
+use counts::{
+    Counts,
+    Outcome, //
+};
+use subscriptions::Subscriptions;
+use utilisation::Utilisation;
+use watch::{
+    Entries,
+    Sort,
+    Watch, //
+};
+
+pub(crate) use filter::Filter;
+pub(crate) use subscriptions::Subscription;
 
 /// An event.
 #[derive(Clone, Copy)]
 pub(crate) struct Event<'a> {
     /// Number of the event.
     pub(crate) function: u32,
-    /// Payload after the headers.
-    pub(crate) payload: &'a [u8],
+    /// What it says.
+    pub(crate) message: Message<'a>,
 }
 
 /// Somebody who wants events.
 pub(crate) trait Sink: Send + Sync {
-    /// Takes `event`. Returns `false` when it is somebody else's. See the module's documentation
-    /// for what must not be done here.
+    /// Takes `event`. Returns `false` when there was nothing to do about it. See the module's
+    /// documentation for what must not be done here.
     fn event(&self, event: &Event<'_>) -> bool;
 }
 
-/// How often an event came.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Count {
-    /// Came.
-    pub(crate) seen: u64,
-    /// Came and no sink took it.
-    pub(crate) unclaimed: u64,
-}
-
-struct Inner {
-    sinks: KVec<(u64, Arc<dyn Sink>)>,
-    next_id: u64,
-}
-
-#[derive(Default)]
-struct Counts {
-    known: [Count; event::COUNT],
-    unknown: u64,
-    last_unknown: u32,
-}
+/// For each engine the first one on its runlist, by `NV2080_ENGINE_TYPE`.
+type FirstEngines = [u32; ENGINE_TYPES];
 
 /// The router.
 #[pin_data]
 pub(crate) struct Router {
     #[pin]
-    inner: Mutex<Inner>,
+    subscriptions: Subscriptions,
+    counts: Counts,
+    first_engines: SetOnce<FirstEngines>,
+    start: Instant<Monotonic>,
+    /// Innermost lock: no other is taken under it, and nothing is printed.
     #[pin]
-    counts: Mutex<Counts>,
+    watch: Mutex<Watch>,
 }
 
-/// Names a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SubscriptionId(u64);
-
-/// Exception type, runlist and channel come before the text of an OS_ERROR_LOG event.
-const XID_TEXT: usize = 0x0c;
-
 impl Router {
-    pub(super) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            inner <- new_mutex!(Inner {
-                sinks: KVec::new(),
-                next_id: 0,
+    pub(super) fn new() -> Result<Arc<Self>> {
+        let counts = Counts::new()?;
+        let watch = Watch::new()?;
+
+        Arc::pin_init(
+            pin_init!(Self {
+                subscriptions <- Subscriptions::new(),
+                counts,
+                first_engines: SetOnce::new(),
+                start: Instant::now(),
+                watch <- new_mutex!(watch),
             }),
-            counts <- new_mutex!(Counts::default()),
-        })
+            GFP_KERNEL,
+        )
     }
 
-    /// Adds a sink, asked after those that are there already.
+    /// Has `sink` run for every event that matches `filter`, until what this returns is dropped.
+    /// Sinks with the same filter run in the order in which they came.
+    ///
+    /// [`Filter::Channel`] is to be used after [`Router::set_engines`].
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn subscribe(&self, sink: Arc<dyn Sink>) -> Result<SubscriptionId> {
-        let mut inner = self.inner.lock();
-        let id = inner.next_id;
-
-        inner.sinks.push((id, sink), GFP_KERNEL)?;
-        inner.next_id += 1;
-        Ok(SubscriptionId(id))
+    pub(crate) fn subscribe(
+        self: &Arc<Self>,
+        filter: Filter,
+        sink: Arc<dyn Sink>,
+    ) -> Result<Subscription> {
+        Subscription::new(self, self.canonical(filter), sink)
     }
 
-    /// Removes a sink. When this returns, the sink does not run and will not be called again.
-    pub(crate) fn unsubscribe(&self, id: SubscriptionId) {
-        self.inner.lock().sinks.retain(|(sink, _)| *sink != id.0);
+    /// Tells which engines share a runlist. Only the first call counts.
+    pub(crate) fn set_engines(&self, engines: &Engines) {
+        self.first_engines.populate(engines.first_on_runlist());
     }
 
-    /// Counters of every event with a name, and of all others together.
-    pub(crate) fn counts(&self) -> ([Count; event::COUNT], u64) {
-        let counts = self.counts.lock();
-
-        (counts.known, counts.unknown)
+    fn canonical(&self, filter: Filter) -> Filter {
+        filter.canonical(|engine| {
+            self.first_engines
+                .as_ref()
+                .and_then(|first| first.get(engine as usize).copied())
+                .unwrap_or(engine)
+        })
     }
 
-    /// Offers `event` to the sinks.
-    pub(super) fn route(&self, dev: &device::Device, event: &Event<'_>) {
-        if event.function == event::OS_ERROR_LOG {
-            report_xid(dev, event.payload);
-        }
+    /// How often each event came.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
 
-        let claimed = self
-            .inner
-            .lock()
-            .sinks
-            .iter()
-            .any(|(_, sink)| sink.event(event));
+    /// Lets `f` look at the table of who uses which engine.
+    pub(crate) fn with_utilisation<R>(&self, f: impl FnOnce(&Utilisation<Entries>) -> R) -> R {
+        f(self.watch.lock().utilisation())
+    }
 
-        let mut counts = self.counts.lock();
-        if let Some(count) =
-            event::index(event.function).and_then(|index| counts.known.get_mut(index))
-        {
-            count.seen += 1;
-            count.unclaimed += u64::from(!claimed);
+    /// ns since the router was made.
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(0)
+    }
+
+    /// Routes event `function`.
+    pub(super) fn route(&self, dev: &device::Device, function: u32, payload: &[u8]) {
+        let now = self.now();
+        let Some(message) = Message::decode(function, payload) else {
+            self.counts.add(function, Outcome::Malformed);
+            let line = self.watch.lock().line(Sort::Other, now);
+            if let Some(held_back) = line {
+                dev_warn!(
+                    dev,
+                    "GSP: event {:#x} with {} bytes makes no sense, ignored{}\n",
+                    function,
+                    payload.len(),
+                    held_back
+                );
+            }
             return;
+        };
+        let event = Event { function, message };
+
+        let mut taken = self.watch(dev, &event, now);
+        for filter in Filter::of(function, &message) {
+            taken |= self.subscriptions.deliver(self.canonical(filter), &event);
         }
-        counts.unknown += 1;
-        if !claimed && counts.last_unknown != event.function {
-            counts.last_unknown = event.function;
-            drop(counts);
-            dev_warn!(
+        let outcome = if taken {
+            Outcome::Taken
+        } else {
+            Outcome::Unclaimed
+        };
+        let unheard_of = self.counts.add(function, outcome);
+        if !taken {
+            self.report_unclaimed(dev, &event, payload.len(), unheard_of, now);
+        }
+    }
+
+    /// What the core itself does about `event`; true when that is all there is to do.
+    fn watch(&self, dev: &device::Device, event: &Event<'_>, now: u64) -> bool {
+        let message = &event.message;
+
+        watch::count(&self.counts, message);
+        let mut watch = self.watch.lock();
+        let line = watch::sort(message).and_then(|sort| watch.line(sort, now));
+        let storm = match message {
+            Message::Rc(rc) if rc.gfid == 0 && !rc.is_fast_path() => watch.stopped(now),
+            Message::Utilisation(samples) => {
+                watch.used(samples);
+                false
+            }
+            _ => false,
+        };
+        drop(watch);
+
+        if let Some(held_back) = line {
+            watch::report(dev, message, held_back);
+        }
+        if storm {
+            self.counts.rc.storms.add(1, Relaxed);
+            dev_err!(
                 dev,
-                "GSP: event {:#x} with {} bytes is not known, ignored\n",
-                event.function,
-                event.payload.len()
+                "GSP: {} channels of the PF were stopped within seconds\n",
+                watch::STORM_HITS
             );
+            self.subscriptions.deliver(Filter::RcStorm, event);
         }
-    }
-}
-
-/// Prints the text of an OS_ERROR_LOG event.
-fn report_xid(dev: &device::Device, payload: &[u8]) {
-    let xid = crate::bytes::u32_at(payload, 0).unwrap_or(0);
-    let text = payload.get(XID_TEXT..).unwrap_or(&[]);
-    let end = text.iter().position(|b| *b == 0).unwrap_or(text.len());
-
-    dev_err!(
-        dev,
-        "GSP: Xid {}: {}\n",
-        xid,
-        BStr::from_bytes(text.get(..end).unwrap_or(&[]))
-    );
-}
-
-#[cfg(CONFIG_NOVA_CORE_VGPU_KUNIT)]
-#[kunit_tests(nova_core_vgpu_events)]
-mod tests {
-    use super::*;
-    use kernel::{
-        faux,
-        sync::atomic::{
-            Atomic,
-            Relaxed, //
-        },
-    };
-
-    /// Takes one kind of event and counts everything that it is asked about.
-    struct Taker {
-        wants: u32,
-        asked: Atomic<u32>,
+        watch::is_done(message)
     }
 
-    impl Taker {
-        fn new(wants: u32) -> Result<Arc<Self>> {
-            let asked = Atomic::new(0);
-            Ok(Arc::new(Self { wants, asked }, GFP_KERNEL)?)
-        }
-    }
-
-    impl Sink for Taker {
-        fn event(&self, event: &Event<'_>) -> bool {
-            self.asked.fetch_add(1, Relaxed);
-            event.function == self.wants
-        }
-    }
-
-    fn route(router: &Router, function: u32) -> Result {
-        let device = faux::Registration::new(c"nova_core_vgpu_events", None)?;
-        let event = Event {
-            function,
-            payload: &[],
+    /// Says in the log that nobody took an event, if it is one that somebody should have taken.
+    fn report_unclaimed(
+        &self,
+        dev: &device::Device,
+        event: &Event<'_>,
+        bytes: usize,
+        unheard_of: bool,
+        now: u64,
+    ) {
+        let sort = match &event.message {
+            Message::Rc(_) => Sort::Channel,
+            Message::Plain if unheard_of => Sort::Other,
+            _ => return,
         };
-        let device: &device::Device<device::Bound> = device.as_ref().as_ref();
-        router.route(device, &event);
-        Ok(())
-    }
+        let line = self.watch.lock().line(sort, now);
+        let Some(held_back) = line else { return };
 
-    #[test]
-    fn first_taker_ends_the_search() -> Result {
-        let router = KBox::pin_init(Router::new(), GFP_KERNEL)?;
-        let first = Taker::new(event::POST_EVENT)?;
-        let second = Taker::new(event::RC_TRIGGERED)?;
-        router.subscribe(first.clone())?;
-        router.subscribe(second.clone())?;
-
-        route(&router, event::POST_EVENT)?;
-        route(&router, event::RC_TRIGGERED)?;
-        assert_eq!(first.asked.load(Relaxed), 2);
-        assert_eq!(second.asked.load(Relaxed), 1);
-
-        let (known, unknown) = router.counts();
-        let count = |id| {
-            event::index(id)
-                .and_then(|i| known.get(i))
-                .map(|c| (c.seen, c.unclaimed))
-        };
-        assert_eq!(count(event::POST_EVENT), Some((1, 0)));
-        assert_eq!(count(event::RC_TRIGGERED), Some((1, 0)));
-        assert_eq!(unknown, 0);
-        Ok(())
-    }
-
-    #[test]
-    fn what_nobody_takes_is_counted() -> Result {
-        let router = KBox::pin_init(Router::new(), GFP_KERNEL)?;
-        let taker = Taker::new(event::POST_EVENT)?;
-        let id = router.subscribe(taker.clone())?;
-        router.unsubscribe(id);
-
-        route(&router, event::POST_EVENT)?;
-        route(&router, 0x1fff)?;
-        assert_eq!(taker.asked.load(Relaxed), 0);
-
-        let (known, unknown) = router.counts();
-        let count = event::index(event::POST_EVENT).and_then(|i| known.get(i));
-        assert_eq!(count.map(|c| c.unclaimed), Some(1));
-        assert_eq!(unknown, 1);
-        Ok(())
+        match &event.message {
+            Message::Rc(rc) => dev_warn!(
+                dev,
+                "GSP: channel {} on engine {:#x} of gfid {} was stopped (error {}), and nobody owns it{}\n",
+                rc.chid,
+                rc.engine,
+                rc.gfid,
+                rc.except_type,
+                held_back
+            ),
+            _ => dev_warn!(
+                dev,
+                "GSP: event {:#x} with {} bytes is not known, ignored{}\n",
+                event.function,
+                bytes,
+                held_back
+            ),
+        }
     }
 }

@@ -205,6 +205,7 @@ fn questions(core: &gpu::Gpu<'_>, subdevice: Target) -> Result<Option<Facts>, Fa
         return Ok(None);
     }
     let engines = queries::engines(cmdq, subdevice).question("device-info table")?;
+    core.events().set_engines(&engines);
     if engines.unknown != 0 {
         dev_info!(core.pdev(), "{} engines are not known\n", engines.unknown);
     }

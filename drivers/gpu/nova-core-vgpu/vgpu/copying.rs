@@ -30,7 +30,13 @@ use crate::{
         Location, //
     },
     gpu,
-    gsp::events::SubscriptionId,
+    gsp::{
+        events::{
+            Filter,
+            Subscription, //
+        },
+        fw::r570_144::event, //
+    },
     irq, //
 };
 
@@ -104,7 +110,7 @@ impl Gpu {
 /// must be open.
 pub(super) struct Listening<'gpu> {
     handle: Arc<Handle>,
-    event: SubscriptionId,
+    _event: Subscription,
     /// `None` if firmware does not say which vector the engine has.
     _interrupt: Option<irq::Subscription<'gpu>>,
 }
@@ -119,7 +125,9 @@ impl<'gpu> Listening<'gpu> {
         };
         Ok(Self {
             handle: handle.clone(),
-            event: core.events().subscribe(shared.clone())?,
+            _event: core
+                .events()
+                .subscribe(Filter::Kind(event::RC_TRIGGERED), shared.clone())?,
             _interrupt: interrupt,
         })
     }
@@ -130,7 +138,6 @@ impl Drop for Listening<'_> {
         let gpu = self.handle.gpu();
         let _ = gpu.with_core(|core| {
             gpu.ce.stop(core);
-            core.events().unsubscribe(self.event);
             Ok(())
         });
     }

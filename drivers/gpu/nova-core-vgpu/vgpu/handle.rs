@@ -50,8 +50,8 @@ pub trait Client: Send + Sync + 'static {
 
     /// Takes a fault of a VF and returns whether it did.
     ///
-    /// Called in any task that asks firmware, with the list of listeners locked: must neither wait
-    /// nor ask firmware itself, nor attach or detach.
+    /// Called in any task that asks firmware, with the client locked: must neither wait nor ask
+    /// firmware itself, nor attach or detach.
     fn fault(&self, _fault: &Fault) -> bool {
         false
     }

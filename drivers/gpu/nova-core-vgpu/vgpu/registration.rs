@@ -35,7 +35,7 @@ use crate::{
         Files, //
     },
     gpu,
-    gsp::events::SubscriptionId, //
+    gsp::events::Subscription, //
 };
 
 /// An open gate; dropping it closes it.
@@ -47,37 +47,11 @@ impl Drop for Open {
     }
 }
 
-/// A place among the listeners to events of firmware; dropping it gives it up. The gate must be
-/// open.
-struct Listening {
-    handle: Arc<Handle>,
-    id: SubscriptionId,
-}
-
-impl Listening {
-    fn new(core: &gpu::Gpu<'_>, handle: &Arc<Handle>) -> Result<Self> {
-        let forward = Arc::new(Forward(handle.clone()), GFP_KERNEL)?;
-        Ok(Self {
-            handle: handle.clone(),
-            id: core.events().subscribe(forward)?,
-        })
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        let _ = self.handle.gpu().with_core(|core| {
-            core.events().unsubscribe(self.id);
-            Ok(())
-        });
-    }
-}
-
 /// Field of the PF's driver data. To be declared before the field with the GPU, so that it is
 /// dropped first, and initialised after it.
 pub(crate) struct Registration<'bound> {
     _files: Pin<KBox<Scope<Files>>>,
-    _listening: Listening,
+    _events: [Subscription; Forward::EVENTS.len()],
     _copying: copying::Listening<'bound>,
     open: Open,
     _bar1: BarReservation<'bound>,
@@ -98,10 +72,10 @@ impl<'bound> Registration<'bound> {
         unsafe { handle.gpu().gate.open(core) };
         let open = Open(handle.clone());
         let copying = copying::Listening::new(core, &handle)?;
-        let listening = Listening::new(core, &handle)?;
+        let events = Forward::subscribe(core.events(), &handle)?;
         Ok(Self {
             _files: debugfs::files(core.pdev(), handle)?,
-            _listening: listening,
+            _events: events,
             _copying: copying,
             open,
             _bar1: bar1,
