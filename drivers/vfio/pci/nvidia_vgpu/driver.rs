@@ -123,7 +123,7 @@ impl State {
 /// One VF.
 #[pin_data]
 pub(crate) struct Vf {
-    identity: Identity,
+    pub(crate) identity: Identity,
     #[pin]
     pub(crate) state: Mutex<State>,
     /// What the guest sees instead of the hardware; `None` while the device is closed.

@@ -33,6 +33,7 @@ use nova_core_vgpu::vgpu::{
 
 use crate::{
     control,
+    faults,
     instance::remains::Remains,
     plugin::layout,
     types::{
@@ -52,15 +53,12 @@ use crate::{
 /// VFs that a PF can have (`MAX_PARTITIONS_WITH_GFID`, OGKM 570.144 `nv_sriov_defines.h`).
 pub(crate) const MAX_VFS: usize = 32;
 
-/// Faults of one vGPU that reach the log.
-const LOGGED_FAULTS: u32 = 8;
-
 /// Per-VF entries.
 struct Slots {
     /// Bit n: VF n has a vGPU.
     running: u32,
-    /// Faults of each vGPU since it was made.
-    faults: [u32; MAX_VFS],
+    /// Reports about each vGPU since it was made.
+    faults: [faults::Counters; MAX_VFS],
     /// What vGPUs left behind because the firmware did not let go, at most one per VF. Has room
     /// for all of them from the beginning: closing a device must not need memory.
     remains: KVec<Remains>,
@@ -95,7 +93,7 @@ impl Manager {
                 admission <- new_mutex!(Homogeneous::new()),
                 slots <- new_mutex!(Slots {
                     running: 0,
-                    faults: [0; MAX_VFS],
+                    faults: [faults::Counters::default(); MAX_VFS],
                     remains,
                 }),
                 _client: client,
@@ -149,12 +147,23 @@ impl Manager {
             return Err(EBUSY);
         }
         slots.running |= bit;
-        slots.faults[usize::from(index)] = 0;
+        // BOUNDS: `running` has as many bits as there are entries.
+        slots.faults[usize::from(index)] = faults::Counters::default();
         drop(slots);
         Ok(Registered {
             manager: self.clone(),
             bit,
         })
+    }
+
+    /// What was reported about the vGPU of VF `index`, or about the last one that it had.
+    pub(crate) fn faults(&self, index: u16) -> faults::Counters {
+        let slots = self.slots.lock();
+        slots
+            .faults
+            .get(usize::from(index))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Keeps what the firmware would not let go of for [`take_remains`](Self::take_remains).
@@ -191,43 +200,13 @@ impl Client for Manager {
             return false;
         }
         // BOUNDS: `running` has as many bits as there are entries.
-        let count = &mut slots.faults[index as usize];
-        *count = count.saturating_add(1);
-        let count = *count;
+        let number = slots.faults[index as usize].add(fault);
         drop(slots);
 
-        let dev = self.gpu.dev();
-        match *fault {
-            // A guest can make as many as it likes.
-            _ if count > LOGGED_FAULTS => (),
-            Fault::Channel { engine, chid, .. } => dev_warn!(
-                dev,
-                "vGPU of VF {}: channel {} on engine {:#x} was stopped (fault {}{})\n",
-                index,
-                chid,
-                engine,
-                count,
-                last(count)
-            ),
-            Fault::Task { index: what, .. } => dev_warn!(
-                dev,
-                "vGPU of VF {}: its plugin task reports {:#x} (fault {}{})\n",
-                index,
-                what,
-                count,
-                last(count)
-            ),
+        if let Some(number) = number {
+            faults::log(self.gpu.dev(), index, fault, number);
         }
         true
-    }
-}
-
-/// Says when a log of faults ends.
-fn last(count: u32) -> &'static str {
-    if count == LOGGED_FAULTS {
-        ", the last one that is logged"
-    } else {
-        ""
     }
 }
 

@@ -18,6 +18,7 @@ use kernel::prelude::*;
 mod control;
 mod device;
 mod driver;
+mod faults;
 mod instance;
 mod manager;
 mod plugin;

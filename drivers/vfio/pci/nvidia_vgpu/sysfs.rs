@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files of a VF: which types it could have, and which one it has.
+//! Files of a VF: which types it could have, which one it has, and what went wrong.
 //!
 //! ```text
 //!   nvidia/creatable_vgpu_types   0444   list, see types::listing
 //!   nvidia/current_vgpu_type      0644   id, or 0
+//!   nvidia/channel_errors         0444   channels of the vGPU that firmware has stopped
+//!   nvidia/task_crashes           0444   crashes of its plugin task
 //!
 //!   write   not a number EINVAL, more than 32 bits ERANGE
 //!           device is open EBUSY
@@ -27,13 +29,14 @@ use vfio::pci::{
 
 use crate::{
     driver::Vf,
+    faults::Counters,
     manager::candidate,
     types::listing, //
 };
 
 kernel_ext::attribute_groups! {
     pub(crate) const GROUPS = {
-        c"nvidia": [CreatableVgpuTypes, CurrentVgpuType],
+        c"nvidia": [CreatableVgpuTypes, CurrentVgpuType, ChannelErrors, TaskCrashes],
     };
 }
 
@@ -96,5 +99,41 @@ impl Attribute for CurrentVgpuType {
         manager.select(state.selected_id(), new.as_ref())?;
         state.selected = new;
         Ok(())
+    }
+}
+
+/// What was reported about the vGPU, or about the last one that the VF had.
+fn faults(dev: &Device<Vf>) -> Result<Counters> {
+    let state = dev.state.lock();
+    let attachment = state.attachment.as_ref().ok_or(ENODEV)?;
+
+    Ok(attachment.client().faults(dev.identity.index))
+}
+
+struct ChannelErrors;
+
+#[vtable]
+impl Attribute for ChannelErrors {
+    type Source = DeviceData<Vf>;
+    const NAME: &'static CStr = c"channel_errors";
+    const MODE: u16 = 0o444;
+
+    fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
+        let count = faults(dev)?.channel_errors;
+        Ok(writeln!(out, "{count}")?)
+    }
+}
+
+struct TaskCrashes;
+
+#[vtable]
+impl Attribute for TaskCrashes {
+    type Source = DeviceData<Vf>;
+    const NAME: &'static CStr = c"task_crashes";
+    const MODE: u16 = 0o444;
+
+    fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
+        let count = faults(dev)?.task_crashes;
+        Ok(writeln!(out, "{count}")?)
     }
 }
