@@ -123,6 +123,8 @@ pub struct Config {
     pub strict_plugin: bool,
     /// GSP-RM in vGPU mode sends a GPU accounting event, as real firmware does.
     pub gpuacct_event: bool,
+    /// Bytes a copy engine writes in a microsecond; 0 for no time at all.
+    pub ce_rate: u64,
     /// Trace file name; empty for none.
     pub trace: String,
     /// Statistics file name, written at exit; empty for none.
@@ -174,6 +176,7 @@ impl Default for Config {
             plugin_boot_delay_ns: 5_000_000,
             strict_plugin: false,
             gpuacct_event: true,
+            ce_rate: 0,
             trace: String::new(),
             stats: String::new(),
             fault: String::new(),

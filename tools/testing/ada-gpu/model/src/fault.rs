@@ -148,6 +148,21 @@ pub enum Fault {
         /// Times left; `None` for ever.
         count: Option<u32>,
     },
+    /// A copy engine stops in a launch, `count` times.
+    CeHang {
+        /// Times left; `None` for ever.
+        count: Option<u32>,
+    },
+    /// A launch of a copy engine ends in an MMU fault, `count` times.
+    CeFault {
+        /// Times left; `None` for ever.
+        count: Option<u32>,
+    },
+    /// A non-stall interrupt is not raised, `count` times.
+    LostNonstall {
+        /// Times left; `None` for ever.
+        count: Option<u32>,
+    },
     /// The board answers nothing any more: all ones, and writes are lost.
     OffBus,
 }
@@ -302,6 +317,30 @@ impl Faults {
     pub fn tlb_timeout(&mut self) -> bool {
         self.list.iter_mut().any(|f| match f {
             Fault::TlbTimeout { count } => take(count),
+            _ => false,
+        })
+    }
+
+    /// Whether a copy engine hangs in this launch; uses up one of its count.
+    pub fn ce_hang(&mut self) -> bool {
+        self.list.iter_mut().any(|f| match f {
+            Fault::CeHang { count } => take(count),
+            _ => false,
+        })
+    }
+
+    /// Whether this launch faults; uses up one of its count.
+    pub fn ce_fault(&mut self) -> bool {
+        self.list.iter_mut().any(|f| match f {
+            Fault::CeFault { count } => take(count),
+            _ => false,
+        })
+    }
+
+    /// Whether this non-stall interrupt is lost; uses up one of its count.
+    pub fn lost_nonstall(&mut self) -> bool {
+        self.list.iter_mut().any(|f| match f {
+            Fault::LostNonstall { count } => take(count),
             _ => false,
         })
     }

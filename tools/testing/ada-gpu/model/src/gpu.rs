@@ -17,6 +17,7 @@ mod messages;
 mod registers;
 mod service;
 mod translate;
+mod work;
 
 use crate::board::Board;
 use crate::config::{Config, ConfigError};

@@ -18,6 +18,7 @@
 //!   |                 | one whole message at a time                   |
 //!   |                 v                                               |
 //!   |  GSP-RM:    rm (objects, controls, vGPU plugin, VMMU)           |
+//!   |  work:      fifo (channels), ce (copy engines)                  |
 //!   |  memory:    vram (sparse, poisoned), mmu (page-table walk)      |
 //!   |  for tests: trace, stats, fault                                 |
 //!   +-----------------------------------------------------------------+
@@ -31,6 +32,7 @@
 
 pub mod board;
 pub mod bytes;
+pub mod ce;
 pub mod config;
 pub mod falcon;
 pub mod fault;

@@ -52,6 +52,8 @@ pub enum Fault {
     Pte = 2,
     /// Virtual address beyond 49 bits.
     VaLimit = 3,
+    /// No root directory.
+    UnboundInstance = 4,
     /// Write to a read-only page.
     ReadOnly = 6,
     /// Aperture not supported (peer).

@@ -67,10 +67,15 @@ impl Stats {
 
     /// Something happened once more.
     pub fn count(&mut self, what: &str) {
+        self.add(what, 1);
+    }
+
+    /// Something happened `n` times more.
+    pub fn add(&mut self, what: &str, n: u64) {
         match self.counts.get_mut(what) {
-            Some(n) => *n += 1,
+            Some(have) => *have += n,
             None => {
-                self.counts.insert(what.to_owned(), 1);
+                self.counts.insert(what.to_owned(), n);
             }
         }
     }

@@ -3,19 +3,28 @@
 //! Video memory: sparse, poisoned until written.
 //!
 //! ```text
-//! address -> block (2 MiB) -> page (4 KiB): Untouched  reads as the poison pattern
-//!                                           Zero       written with zeros as a whole
-//!                                           Data       own storage, last writer
+//! address -> block (2 MiB)  Fill   one pattern over all of it, last writer
+//!                           Pages  -> page (4 KiB)  Fill  one pattern
+//!                                                   Data  own storage, last writer
 //! ```
 //!
-//! The poison pattern lets a test see memory that was used without being
-//! scrubbed; whole-page zero fills take no storage, so a 48 GiB scrub is cheap.
+//! A pattern is 8 bytes, in phase with the address, or the poison that memory
+//! holds until somebody writes it. Fills and copies of patterns take no storage
+//! and a step per block, so that scrubbing 48 GiB is cheap and what was not
+//! scrubbed can be found byte for byte (tally.rs).
+
+mod tally;
+
+pub use tally::{owner_tag, Tally};
 
 use std::ops::Range;
 
 const PAGE: u64 = 4096;
 const PAGES_PER_BLOCK: usize = 512;
 const BLOCK: u64 = PAGE * PAGES_PER_BLOCK as u64;
+
+/// Eight bytes that repeat, in phase with the address.
+pub type Pattern = [u8; 8];
 
 /// Who wrote a page last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +35,8 @@ pub enum Writer {
     Cpu,
     /// Firmware: FWSEC, booter, GSP-RM, plugins.
     Gsp,
+    /// A channel's engine, by GFID of the channel.
+    Engine(u8),
     /// A VF, by GFID.
     Gfid(u8),
 }
@@ -34,27 +45,55 @@ pub enum Writer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfRange;
 
+/// Memory that holds a pattern; `None` is the poison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fill {
+    pattern: Option<Pattern>,
+    by: Writer,
+}
+
+const UNTOUCHED: Fill = Fill {
+    pattern: None,
+    by: Writer::Nobody,
+};
+
 enum Page {
-    Untouched,
-    Zero(Writer),
+    Fill(Fill),
     Data(Writer, Box<[u8; PAGE as usize]>),
+}
+
+enum Block {
+    Fill(Fill),
+    Pages(Box<[Page]>),
+}
+
+/// What a piece of memory holds.
+enum Content<'a> {
+    Fill(Fill),
+    Data(Writer, &'a [u8]),
 }
 
 /// The board's memory.
 pub struct Vram {
     size: u64,
-    poison: [u8; 4],
-    blocks: Vec<Option<Box<[Page]>>>,
+    poison: Pattern,
+    blocks: Vec<Block>,
+}
+
+/// Byte `at` of memory that holds `pattern`.
+fn byte(pattern: &Pattern, at: u64) -> u8 {
+    pattern[(at % 8) as usize]
 }
 
 impl Vram {
     /// `size` bytes of memory, all of it reading as `poison`.
     pub fn new(size: u64, poison: u32) -> Vram {
         let blocks = usize::try_from(size.div_ceil(BLOCK)).unwrap_or(0);
+        let poison = u64::from(poison) << 32 | u64::from(poison);
         Vram {
             size,
             poison: poison.to_le_bytes(),
-            blocks: (0..blocks).map(|_| None).collect(),
+            blocks: (0..blocks).map(|_| Block::Fill(UNTOUCHED)).collect(),
         }
     }
 
@@ -70,21 +109,73 @@ impl Vram {
         }
     }
 
-    fn page(&self, addr: u64) -> &Page {
-        let block = self.blocks[(addr / BLOCK) as usize].as_deref();
-        block.map_or(&Page::Untouched, |b| {
-            &b[(addr / PAGE) as usize % PAGES_PER_BLOCK]
-        })
+    /// What is at `addr`, and for how many bytes, up to `max`, that is so. The
+    /// address has been checked.
+    fn content(&self, addr: u64, max: u64) -> (u64, Content<'_>) {
+        let in_block = BLOCK - addr % BLOCK;
+        match &self.blocks[(addr / BLOCK) as usize] {
+            Block::Fill(f) => (in_block.min(max), Content::Fill(*f)),
+            Block::Pages(pages) => {
+                let off = addr % PAGE;
+                let n = (PAGE - off).min(max);
+                let content = match &pages[(addr / PAGE) as usize % PAGES_PER_BLOCK] {
+                    Page::Fill(f) => Content::Fill(*f),
+                    Page::Data(by, data) => {
+                        Content::Data(*by, &data[off as usize..(off + n) as usize])
+                    }
+                };
+                (n, content)
+            }
+        }
+    }
+
+    /// Bytes from `addr` on, up to `max`, that hold one pattern; otherwise the rest of
+    /// a page of data.
+    fn run(&self, addr: u64, max: u64) -> (u64, Option<Fill>) {
+        let (mut n, fill) = match self.content(addr, max) {
+            (n, Content::Fill(f)) => (n, f),
+            (n, Content::Data(..)) => return (n, None),
+        };
+        while n < max {
+            match self.content(addr + n, max - n) {
+                (more, Content::Fill(f)) if f == fill => n += more,
+                _ => break,
+            }
+        }
+        (n, Some(fill))
+    }
+
+    /// The storage of the page at `addr`, which `by` is about to write.
+    fn data_mut(&mut self, addr: u64, by: Writer) -> &mut [u8; PAGE as usize] {
+        let poison = self.poison;
+        let page = self.page_mut(addr);
+        if let Page::Fill(f) = page {
+            let pattern = f.pattern.unwrap_or(poison);
+            let mut data = Box::new([0; PAGE as usize]);
+            for (b, p) in data.iter_mut().zip(pattern.into_iter().cycle()) {
+                *b = p;
+            }
+            *page = Page::Data(by, data);
+        }
+        match page {
+            Page::Data(writer, data) => {
+                *writer = by;
+                data
+            }
+            Page::Fill(_) => unreachable!("the page was given storage above"),
+        }
     }
 
     fn page_mut(&mut self, addr: u64) -> &mut Page {
-        let block = self.blocks[(addr / BLOCK) as usize].get_or_insert_with(|| {
-            (0..PAGES_PER_BLOCK)
-                .map(|_| Page::Untouched)
-                .collect::<Vec<_>>()
-                .into_boxed_slice()
-        });
-        &mut block[(addr / PAGE) as usize % PAGES_PER_BLOCK]
+        let block = &mut self.blocks[(addr / BLOCK) as usize];
+        if let Block::Fill(f) = block {
+            let fill = *f;
+            *block = Block::Pages((0..PAGES_PER_BLOCK).map(|_| Page::Fill(fill)).collect());
+        }
+        match block {
+            Block::Pages(pages) => &mut pages[(addr / PAGE) as usize % PAGES_PER_BLOCK],
+            Block::Fill(_) => unreachable!("the block was given pages above"),
+        }
     }
 
     /// Reads `buf.len()` bytes at `addr`.
@@ -93,19 +184,18 @@ impl Vram {
         let mut at = addr;
         let mut rest = buf;
         while !rest.is_empty() {
-            let off = (at % PAGE) as usize;
-            let n = rest.len().min(PAGE as usize - off);
-            let (now, later) = rest.split_at_mut(n);
-            match self.page(at) {
-                Page::Untouched => {
-                    for (i, b) in now.iter_mut().enumerate() {
-                        *b = self.poison[(off + i) % 4];
+            let (n, content) = self.content(at, rest.len() as u64);
+            let (now, later) = rest.split_at_mut(n as usize);
+            match content {
+                Content::Fill(f) => {
+                    let pattern = f.pattern.unwrap_or(self.poison);
+                    for (b, a) in now.iter_mut().zip(at..) {
+                        *b = byte(&pattern, a);
                     }
                 }
-                Page::Zero(_) => now.fill(0),
-                Page::Data(_, data) => now.copy_from_slice(&data[off..off + n]),
+                Content::Data(_, data) => now.copy_from_slice(data),
             }
-            at += n as u64;
+            at += n;
             rest = later;
         }
         Ok(())
@@ -114,34 +204,13 @@ impl Vram {
     /// Writes `buf` at `addr`.
     pub fn write(&mut self, addr: u64, buf: &[u8], by: Writer) -> Result<(), OutOfRange> {
         self.check(addr, buf.len() as u64)?;
-        let poison = self.poison;
         let mut at = addr;
         let mut rest = buf;
         while !rest.is_empty() {
             let off = (at % PAGE) as usize;
             let n = rest.len().min(PAGE as usize - off);
             let (now, later) = rest.split_at(n);
-            let page = self.page_mut(at);
-            let data = match page {
-                Page::Data(_, data) => data,
-                _ => {
-                    let mut data = Box::new([0u8; PAGE as usize]);
-                    if matches!(page, Page::Untouched) {
-                        for (i, b) in data.iter_mut().enumerate() {
-                            *b = poison[i % 4];
-                        }
-                    }
-                    *page = Page::Data(by, data);
-                    match page {
-                        Page::Data(_, data) => data,
-                        _ => return Err(OutOfRange),
-                    }
-                }
-            };
-            data[off..off + n].copy_from_slice(now);
-            if let Page::Data(writer, _) = page {
-                *writer = by;
-            }
+            self.data_mut(at, by)[off..off + n].copy_from_slice(now);
             at += n as u64;
             rest = later;
         }
@@ -172,38 +241,73 @@ impl Vram {
         self.write(addr, &v.to_le_bytes(), by)
     }
 
-    /// Fills a range with zeros; whole pages take no storage.
+    /// Fills a range with zeros.
     pub fn zero(&mut self, range: Range<u64>, by: Writer) -> Result<(), OutOfRange> {
-        self.replace(range, &[0; PAGE as usize], by, || Page::Zero(by))
+        self.fill(range, [0; 8], by)
+    }
+
+    /// Fills a range with a pattern; whole pages and blocks take no storage.
+    pub fn fill(
+        &mut self,
+        range: Range<u64>,
+        pattern: Pattern,
+        by: Writer,
+    ) -> Result<(), OutOfRange> {
+        let pattern = Some(pattern);
+        self.replace(range, Fill { pattern, by })
     }
 
     /// Puts a range back to its never-written state, as losing power would.
     pub fn poison(&mut self, range: Range<u64>) -> Result<(), OutOfRange> {
-        let mut fill = [0u8; PAGE as usize];
-        for (i, b) in fill.iter_mut().enumerate() {
-            *b = self.poison[i % 4];
-        }
-        self.replace(range, &fill, Writer::Nobody, || Page::Untouched)
+        self.replace(range, UNTOUCHED)
     }
 
-    fn replace(
-        &mut self,
-        range: Range<u64>,
-        fill: &[u8; PAGE as usize],
-        by: Writer,
-        whole: impl Fn() -> Page,
-    ) -> Result<(), OutOfRange> {
+    fn replace(&mut self, range: Range<u64>, fill: Fill) -> Result<(), OutOfRange> {
         self.check(range.start, range.end.saturating_sub(range.start))?;
         let mut at = range.start;
         while at < range.end {
+            let left = range.end - at;
+            if at % BLOCK == 0 && left >= BLOCK {
+                self.blocks[(at / BLOCK) as usize] = Block::Fill(fill);
+                at += BLOCK;
+                continue;
+            }
             let off = at % PAGE;
-            let n = (PAGE - off).min(range.end - at);
+            let n = (PAGE - off).min(left);
             if n == PAGE {
-                *self.page_mut(at) = whole();
+                *self.page_mut(at) = Page::Fill(fill);
             } else {
-                self.write(at, &fill[off as usize..(off + n) as usize], by)?;
+                let pattern = fill.pattern.unwrap_or(self.poison);
+                let data = self.data_mut(at, fill.by);
+                for (b, a) in data[off as usize..(off + n) as usize].iter_mut().zip(at..) {
+                    *b = byte(&pattern, a);
+                }
             }
             at += n;
+        }
+        Ok(())
+    }
+
+    /// Copies `len` bytes forward, page by page; memory that holds a pattern is
+    /// copied as one.
+    pub fn copy(&mut self, from: u64, to: u64, len: u64, by: Writer) -> Result<(), OutOfRange> {
+        self.check(from, len)?;
+        self.check(to, len)?;
+        let mut done = 0;
+        let mut buf = [0; PAGE as usize];
+        while done < len {
+            let (n, fill) = self.run(from + done, len - done);
+            let at = to + done;
+            if let Some(f) = fill {
+                let mut pattern = f.pattern.unwrap_or(self.poison);
+                pattern.rotate_right((to.wrapping_sub(from) % 8) as usize);
+                self.fill(at..at + n, pattern, by)?;
+            } else {
+                let now = &mut buf[..n as usize];
+                self.read(from + done, now)?;
+                self.write(at, now, by)?;
+            }
+            done += n;
         }
         Ok(())
     }
@@ -214,15 +318,19 @@ impl Vram {
         self.check(range.start, range.end.saturating_sub(range.start))?;
         let mut at = range.start;
         while at < range.end {
-            let off = at % PAGE;
-            let n = (PAGE - off).min(range.end - at);
-            let hit = match self.page(at) {
-                Page::Zero(_) => None,
-                Page::Untouched => (0..n).find(|i| self.poison[((off + i) % 4) as usize] != 0),
-                Page::Data(_, data) => (0..n).find(|i| data[(off + i) as usize] != 0),
+            let (n, content) = self.content(at, range.end - at);
+            let hit = match content {
+                Content::Fill(f) => {
+                    let pattern = f.pattern.unwrap_or(self.poison);
+                    (at..at + n.min(8)).find(|a| byte(&pattern, *a) != 0)
+                }
+                Content::Data(_, data) => {
+                    let first = data.iter().position(|b| *b != 0);
+                    first.map(|i| at + i as u64)
+                }
             };
-            if let Some(i) = hit {
-                return Ok(Some(at + i));
+            if hit.is_some() {
+                return Ok(hit);
             }
             at += n;
         }
@@ -232,9 +340,9 @@ impl Vram {
     /// Who wrote the page at `addr` last.
     pub fn writer(&self, addr: u64) -> Result<Writer, OutOfRange> {
         self.check(addr, 1)?;
-        Ok(match self.page(addr) {
-            Page::Untouched => Writer::Nobody,
-            Page::Zero(by) | Page::Data(by, _) => *by,
+        Ok(match self.content(addr, 1).1 {
+            Content::Fill(f) => f.by,
+            Content::Data(by, _) => by,
         })
     }
 }
@@ -242,6 +350,7 @@ impl Vram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn poison_until_written() {
@@ -266,5 +375,79 @@ mod tests {
         assert_eq!(v.first_nonzero(0x1800..0x40_0001), Ok(Some(0x40_0000)));
         v.poison(0x2000..0x3000).unwrap();
         assert_eq!(v.first_nonzero(0x1800..0x40_0000), Ok(Some(0x2000)));
+    }
+
+    #[test]
+    fn big_fills_take_no_storage_and_leave_the_rest() {
+        let gib = 1u64 << 30;
+        let mut v = Vram::new(48 * gib, 0xdead_beef);
+        let p = [1, 2, 3, 4, 5, 6, 7, 8];
+        v.fill(gib + 5..40 * gib - 3, p, Writer::Engine(0)).unwrap();
+        assert_eq!(v.read32(gib), Ok(0xdead_beef));
+        assert_eq!(v.read64(gib + 8), Ok(0x0807_0605_0403_0201));
+        assert_eq!(v.read32(gib + 4), Ok(0x0807_06ef));
+        assert_eq!(v.read32(40 * gib - 4), Ok(0xdead_be05));
+        assert_eq!(v.writer(20 * gib), Ok(Writer::Engine(0)));
+        let pages = |v: &Vram| {
+            let mut n = 0;
+            for b in &v.blocks {
+                n += match b {
+                    Block::Fill(_) => 0,
+                    Block::Pages(p) => p.iter().filter(|p| matches!(p, Page::Data(..))).count(),
+                };
+            }
+            n
+        };
+        assert_eq!(pages(&v), 2);
+        // A shifted copy keeps the bytes in order.
+        v.copy(2 * gib, 41 * gib + 3, gib, Writer::Cpu).unwrap();
+        assert_eq!(v.read64(41 * gib + 3), Ok(0x0807_0605_0403_0201));
+        assert_eq!(pages(&v), 4);
+    }
+
+    proptest! {
+        /// Fills, writes and copies, against plain bytes.
+        #[test]
+        fn like_an_array(ops in prop::collection::vec(
+            (0u8..4, 0u64..0x60_0000, 0u64..0x30_0000, 0u64..0x60_0000, any::<[u8; 8]>()), 1..12,
+        )) {
+            const SIZE: u64 = 0x60_0000;
+            let mut v = Vram::new(SIZE, 0x0403_0201);
+            let mut plain: Vec<u8> = (0..SIZE).map(|i| (i % 4) as u8 + 1).collect();
+            for (op, at, len, from, pattern) in ops {
+                let end = at + len;
+                let fits = end <= SIZE;
+                match op {
+                    0 => {
+                        prop_assert_eq!(v.fill(at..end, pattern, Writer::Cpu).is_ok(), fits);
+                        for i in at..end.min(if fits { end } else { at }) {
+                            plain[i as usize] = pattern[(i % 8) as usize];
+                        }
+                    }
+                    1 => {
+                        let data = vec![pattern[0]; (len % 9000) as usize];
+                        if v.write(at, &data, Writer::Cpu).is_ok() {
+                            plain[at as usize..at as usize + data.len()].copy_from_slice(&data);
+                        }
+                    }
+                    2 => {
+                        let apart = from + len <= at || end <= from;
+                        if apart && v.copy(from, at, len, Writer::Cpu).is_ok() {
+                            plain.copy_within(from as usize..(from + len) as usize, at as usize);
+                        }
+                    }
+                    _ => {
+                        let first = plain.iter().skip(at as usize).take(len as usize);
+                        let first = first.copied().position(|b| b != 0).map(|i| at + i as u64);
+                        if fits {
+                            prop_assert_eq!(v.first_nonzero(at..end), Ok(first));
+                        }
+                    }
+                }
+            }
+            let mut all = vec![0; SIZE as usize];
+            v.read(0, &mut all).unwrap();
+            prop_assert!(all == plain);
+        }
     }
 }

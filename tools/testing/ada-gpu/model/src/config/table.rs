@@ -343,6 +343,13 @@ pub(super) const TABLE: &[Property] = &[
         |v: &bool| onoff(*v)
     ),
     property!(
+        "ce-rate",
+        ce_rate,
+        "bytes a copy engine writes in a microsecond; 0: launches take no time",
+        parse_u64,
+        u64::to_string
+    ),
+    property!(
         "trace",
         trace,
         "trace file",

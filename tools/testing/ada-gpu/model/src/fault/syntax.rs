@@ -114,6 +114,18 @@ const HELP: &[(&str, &str)] = &[
         "flr-fails[=COUNT]",
         "a function level reset does nothing, COUNT times",
     ),
+    (
+        "ce-hang[=COUNT]",
+        "a copy engine stops in a launch, COUNT times",
+    ),
+    (
+        "ce-fault[=COUNT]",
+        "a launch ends in an MMU fault and stops its channel, COUNT times",
+    ),
+    (
+        "lost-nonstall[=COUNT]",
+        "work completes without its non-stall vector, COUNT times",
+    ),
     ("off-bus", "the board answers nothing: reads give all ones"),
 ];
 
@@ -271,6 +283,9 @@ pub(super) fn parse(spec: &str) -> Result<Fault, String> {
         ),
         "tlb-timeout" => (Fault::TlbTimeout { count: opt(0)? }, 1),
         "flr-fails" => (Fault::FlrFails { count: opt(0)? }, 1),
+        "ce-hang" => (Fault::CeHang { count: opt(0)? }, 1),
+        "ce-fault" => (Fault::CeFault { count: opt(0)? }, 1),
+        "lost-nonstall" => (Fault::LostNonstall { count: opt(0)? }, 1),
         "off-bus" => (Fault::OffBus, 0),
         _ => return Err(format!("no fault named '{name}'\n{}", help())),
     };
@@ -336,8 +351,9 @@ mod tests {
     #[test]
     fn losses_are_counted_per_vector() {
         let mut f = Faults::default();
-        f.set("lost-interrupt=155:2;lost-message=2:1;tlb-timeout=1;flr-fails=1")
+        f.set("lost-interrupt=155:2;lost-message=2:1;tlb-timeout=1;flr-fails=1;ce-hang=1")
             .unwrap();
+        assert!(f.ce_hang() && !f.ce_hang() && !f.ce_fault() && !f.lost_nonstall());
         assert!(!f.lost_interrupt(1) && f.lost_interrupt(155) && f.lost_interrupt(155));
         assert!(!f.lost_interrupt(155));
         assert!(!f.lost_message(0) && f.lost_message(2) && !f.lost_message(2));

@@ -9,15 +9,19 @@
 //!                      '--SCHEDULE 0-----'
 //! ```
 //!
-//! USERD (512 bytes): 0x88 GPGET, 0x8c GPPUT.
+//! USERD (512 bytes): 0x48 reference, 0x88 GPGET, 0x8c GPPUT.
 
+use super::run::Run;
 use super::{Id, Key};
+use crate::host::Host;
 use crate::mmu::Aperture;
 use crate::rm::engines::Engine;
-use crate::services::Services;
+use crate::vram::Vram;
 
 /// Bytes of a channel's USERD.
 pub const USERD_SIZE: u64 = 0x200;
+/// The reference word in USERD.
+pub const USERD_REFERENCE: u64 = 0x48;
 /// GP_GET in USERD.
 pub const USERD_GP_GET: u64 = 0x88;
 /// GP_PUT in USERD.
@@ -67,18 +71,32 @@ pub struct Channel {
     pub failed: bool,
     /// Handle of the copy engine object.
     pub copy_engine: Option<u32>,
-    /// Next GPFIFO entry to fetch.
-    pub get: u32,
+    /// What it is in the middle of.
+    pub run: Run,
+}
+
+impl Channel {
+    /// Stops it for good: what it was doing is not done.
+    pub fn fail(&mut self) {
+        self.failed = true;
+        self.enabled = false;
+        self.run = Run::at(self.run.get);
+    }
+
+    /// Whether work that was submitted is not done.
+    pub fn busy(&self, put: Option<u32>) -> bool {
+        self.run.busy() || put.is_some_and(|put| put % self.entries != self.run.get)
+    }
 }
 
 /// GPPUT as the CPU left it in USERD; `None` when USERD cannot be read.
-pub fn gp_put(s: &Services<'_>, userd: Place) -> Option<u32> {
+pub fn gp_put(vram: &Vram, host: &dyn Host, userd: Place) -> Option<u32> {
     let at = userd.addr + USERD_GP_PUT;
     match userd.aperture {
-        Aperture::Video => s.vram.read32(at).ok(),
+        Aperture::Video => vram.read32(at).ok(),
         Aperture::System => {
             let mut b = [0; 4];
-            s.host.dma_read(at, &mut b).ok()?;
+            host.dma_read(at, &mut b).ok()?;
             Some(u32::from_le_bytes(b))
         }
     }

@@ -276,6 +276,7 @@ impl Gpu {
         let now = self.board.host.now_ns();
         self.board.trace.set_now(now);
         self.strike(now);
+        self.advance_work(now);
         if self.sec2_falcon.running_until.is_some_and(|t| t <= now) {
             self.sec2_falcon.running_until = None;
             if let Some(program) = self.sec2_program.take() {

@@ -291,6 +291,7 @@ impl Gpu {
             self.rm_wake_ns,
             self.sec2_falcon.running_until,
             self.strike_ns(),
+            self.fifo.due_ns(),
         ]
         .into_iter()
         .flatten()

@@ -263,9 +263,7 @@ impl Gpu {
             func::TLB_UPPER_PDB => self.regs.tlb_pdb[1] = v & 0xf_ffff,
             func::TLB_INVALIDATE => self.tlb_invalidate(v),
             func::PRIV_DOORBELL => self.priv_doorbell(v),
-            func::DOORBELL => self
-                .board
-                .refuse("doorbell-no-channel", format_args!("token {v:#x}")),
+            func::DOORBELL => self.work_doorbell(v),
             func::LEAF_TRIGGER => self.interrupt(Function::Pf, v & func::LEAF_TRIGGER_VECTOR),
             _ => match self.pf_func.write(off, v) {
                 Some(subtrees) => self.deliver(Function::Pf, subtrees),

@@ -21,7 +21,7 @@
 
 use super::Gpu;
 use crate::config;
-use crate::mmu::tlb::{Found, Space};
+use crate::mmu::tlb::{Found, Seen, Space};
 use crate::mmu::{self, Aperture, Leaf, Note, Target};
 use crate::vram::Writer;
 use crate::window::BoardTables;
@@ -59,28 +59,31 @@ impl Gpu {
             vram: &self.board.vram,
             host: &*self.board.host,
         };
-        let mut notes = Vec::new();
-        let (leaf, found) = self
-            .tlb
-            .lookup(&tables, space, va, keep, &mut |n| notes.push(n));
-        for n in notes {
-            self.judge(space, va, n);
-        }
-        match (found, &leaf) {
-            (Found::Stale(s), _) => self.board.refuse(
-                "tlb-stale",
-                format_args!(
-                    "gfid {} root {:#x} address {va:#x}: {:x?} used, the tables say {:x?}",
-                    space.gfid, space.root, s.kept, s.now
-                ),
-            ),
-            (Found::Walked, Ok(leaf)) => {
-                let leaf = *leaf;
-                self.judge_leaf(space, &leaf);
-            }
-            _ => {}
-        }
+        let mut seen = Vec::new();
+        let leaf = self.tlb.translate(&tables, space, va, keep, &mut seen);
+        self.judge_seen(seen);
         leaf.map(|l| l.at(va))
+    }
+
+    /// Translations of the CPU's windows or of engines.
+    pub(super) fn judge_seen(&mut self, seen: Vec<Seen>) {
+        for s in seen {
+            let (space, va) = (s.space, s.va);
+            for n in s.notes {
+                self.judge(space, va, n);
+            }
+            match (s.found, s.leaf) {
+                (Found::Stale(s), _) => self.board.refuse(
+                    "tlb-stale",
+                    format_args!(
+                        "gfid {} root {:#x} address {va:#x}: {:x?} used, the tables say {:x?}",
+                        space.gfid, space.root, s.kept, s.now
+                    ),
+                ),
+                (Found::Walked, Ok(leaf)) => self.judge_leaf(space, &leaf),
+                _ => {}
+            }
+        }
     }
 
     /// What a walk came across.

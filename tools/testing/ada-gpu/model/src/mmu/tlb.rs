@@ -52,6 +52,21 @@ pub enum Found {
     Stale(Stale),
 }
 
+/// A translation, for whoever judges the tables it came from.
+#[derive(Debug)]
+pub struct Seen {
+    /// Address space.
+    pub space: Space,
+    /// Virtual address.
+    pub va: u64,
+    /// What the walk came across.
+    pub notes: Vec<Note>,
+    /// What it ended at.
+    pub leaf: Result<Leaf, Fault>,
+    /// Where that came from.
+    pub found: Found,
+}
+
 /// Leaves of all address spaces.
 #[derive(Debug, Default)]
 pub struct Tlb {
@@ -88,6 +103,30 @@ impl Tlb {
             self.spaces.entry(space).or_default().insert(leaf.va, entry);
         }
         (Ok(leaf), Found::Walked)
+    }
+
+    /// Finds the leaf that maps `va`; what there is to judge about it is added to
+    /// `seen`.
+    pub fn translate(
+        &mut self,
+        tables: &dyn Tables,
+        space: Space,
+        va: u64,
+        keep: bool,
+        seen: &mut Vec<Seen>,
+    ) -> Result<Leaf, Fault> {
+        let mut notes = Vec::new();
+        let (leaf, found) = self.lookup(tables, space, va, keep, &mut |n| notes.push(n));
+        if found != Found::Kept {
+            seen.push(Seen {
+                space,
+                va,
+                notes,
+                leaf,
+                found,
+            });
+        }
+        leaf
     }
 
     fn entry(&mut self, space: Space, va: u64) -> Option<&mut Entry> {

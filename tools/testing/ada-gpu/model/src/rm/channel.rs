@@ -21,7 +21,8 @@
 pub mod params;
 
 use crate::bytes::u32_at;
-use crate::fifo::channel::{Channel, Place};
+use crate::fifo::channel::{gp_put, Channel, Place};
+use crate::fifo::run::Run;
 use crate::fifo::{Group, Id, Key};
 use crate::mmu::{self, Target as Mapping};
 use crate::rm::classes::Kind;
@@ -145,7 +146,7 @@ pub fn construct(
             enabled: false,
             failed: false,
             copy_engine: None,
-            get: 0,
+            run: Run::default(),
         },
     );
     Ok(())
@@ -263,13 +264,17 @@ pub fn destroy(rm: &mut Rm, s: &mut Services<'_>, key: Key) {
     let Some(id) = s.fifo.channel(key).map(|c| c.id) else {
         return;
     };
-    if let Some(c) = s.fifo.channels.remove(&id) {
+    if let Some(c) = s.fifo.remove(id) {
         rm.vgpus.chids.give(id.0, id.1);
-        let put = crate::fifo::channel::gp_put(s, c.userd).unwrap_or(c.get);
-        if !c.failed && c.bound && put % c.entries != c.get {
+        let put = gp_put(s.vram, s.host, c.userd);
+        // What was turned off before may have work left.
+        if c.enabled && c.busy(put) {
             s.refuse(
                 "channel-free-busy",
-                format_args!("channel {id:?} freed with GET {} and PUT {put}", c.get),
+                format_args!(
+                    "channel {id:?} freed with GET {} and PUT {put:?}",
+                    c.run.get
+                ),
             );
         }
     }
@@ -375,6 +380,9 @@ pub fn schedule(s: &mut Services<'_>, ids: &[Id], on: bool) -> Result<(), Refusa
         )
     }
     each(s, ids, |c| c.enabled = on && !c.failed);
+    if on {
+        ids.iter().for_each(|id| s.fifo.wake(*id));
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! Tests of the whole model through its public interface.
 
 mod boot;
+mod channels;
 mod faults;
 mod interrupts;
 mod malformed;

@@ -44,6 +44,19 @@ const SUBTREES: [(u8, u8); 7] = [
     (0xff, 0xff),
 ];
 
+/// MC_ENGINE_IDX of copy engine 0.
+const CE0: u16 = 15;
+
+/// Non-stall vector of a copy engine.
+pub fn copy_engine_vector(instance: u32) -> Option<u32> {
+    let index = u16::try_from(instance).ok()?.checked_add(CE0)?;
+    VECTORS
+        .iter()
+        .find(|v| v.0 == index)
+        .map(|v| v.2)
+        .filter(|v| *v != NONE)
+}
+
 /// The controls of this file.
 pub const TABLE: &[Control] = &[Control {
     cmd: 0x2080_0a5c,

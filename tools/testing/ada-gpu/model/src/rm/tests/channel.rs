@@ -389,6 +389,7 @@ fn a_busy_channel_and_a_used_space_are_noticed() {
         b.control_on(CHAN, 0xa06f_0104, &COPY2.to_le_bytes()).0,
         NvStatus::OK
     );
+    assert_eq!(b.control_on(CHAN, 0xa06f_0103, &[1, 0]).0, NvStatus::OK);
     b.write32(0x13_0200 + 0x8c, 5);
     assert_eq!(b.free(VAS), NvStatus::OK);
     assert_eq!(b.stats.refusals_of("vaspace-busy"), 1);
