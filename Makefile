@@ -28,6 +28,7 @@ help:
 	@echo  '  make                 build both modules for the kernel of the lab'
 	@echo  '  make demo            from a fresh machine to guests that own a vGPU'
 	@echo  '  make check           run every test suite (SUITES= chooses)'
+	@echo  '  make bench           measure against upstream and against the emulated GPU (BENCH= chooses)'
 	@echo  '  make lab-setup       kernel, QEMU, firmware and tools into the cache'
 	@echo  '  make lab-shell       a shell in the VM that has the emulated GPU'
 	@echo  '  make lab-status      what of the lab is there and what is missing'
@@ -98,10 +99,13 @@ demo:
 check:
 	+@$(top)/tools/testing/check --flavour $(FLAVOUR) $(SUITES)
 
+bench:
+	+@$(top)/tools/testing/bench/bench $(BENCH)
+
 lab-%:
 	+@$(lab) $*
 
 clean:
 	rm -rf $(top)/build/modules
 
-.PHONY: help modules clippy install rustfmt rustfmt-check demo check clean
+.PHONY: help modules clippy install rustfmt rustfmt-check demo check bench clean

@@ -19,6 +19,7 @@
 //!       bar1_map_cost   reading it maps up to 2 GiB and shows what that took
 //!       bar1_selftest   reading it maps, writes, reads back, unmaps
 //!       ce_selftest     reading it fills and copies, and compares
+//!       rpc_selftest    reading it times controls of GSP-RM
 //! ```
 
 use crate::{
@@ -47,6 +48,7 @@ mod events;
 mod irq;
 mod log;
 mod mm;
+mod rpc_selftest;
 mod selftest;
 
 use log::Log;
@@ -113,6 +115,7 @@ pub(crate) fn files(
             dir.read_callback_file(c"bar1_map_cost", files, &mm::cost);
             dir.read_callback_file(c"bar1_selftest", files, &bar1_selftest);
             dir.read_callback_file(c"ce_selftest", files, &ce_selftest);
+            dir.read_callback_file(c"rpc_selftest", files, &rpc_selftest);
         }),
         GFP_KERNEL,
     )
@@ -280,4 +283,11 @@ fn bar1_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 fn ce_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     result(f, ce_selftest::run(files.handle.gpu()))
+}
+
+fn rpc_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match rpc_selftest::run(files.handle.gpu()) {
+        Ok(times) => times.show(f),
+        Err(error) => writeln!(f, "failed: {error:?}"),
+    }
 }

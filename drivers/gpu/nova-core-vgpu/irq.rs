@@ -31,7 +31,8 @@ use kernel::{
     },
     pci,
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::Delta, //
 };
 
 use crate::{
@@ -104,6 +105,9 @@ struct Handler<'gpu> {
 
 impl ThreadedHandler for Handler<'_> {
     fn handle(&self) -> ThreadedIrqReturn {
+        for subtree in &self.subtrees {
+            subtree.note_message();
+        }
         self.line.hold();
         ThreadedIrqReturn::WakeThread
     }
@@ -193,6 +197,11 @@ impl<'gpu> Irq<'gpu> {
     /// Whether the messages are MSI-X, not MSI.
     pub(crate) fn is_msix(&self) -> bool {
         matches!(self.vectors.irq_type(), pci::IrqType::MsiX)
+    }
+
+    /// Time since the last message of the subtree of `vector`; with MSI, since any message.
+    pub(crate) fn since_message(&self, vector: Vector) -> Option<Delta> {
+        self.subtrees.get(vector.subtree())?.since_message()
     }
 
     /// Counters of each subtree.

@@ -19,8 +19,17 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         Mutex, //
+    },
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
     },
 };
 
@@ -127,6 +136,9 @@ pub(super) struct Subtree<'gpu> {
     dev: &'gpu device::Device<device::Bound>,
     tree: PfTree<'gpu>,
     number: usize,
+    born: Instant<Monotonic>,
+    /// Nanoseconds from `born` to the last message; 0 when none has come.
+    message: Atomic<i64>,
     #[pin]
     sinks: Mutex<Sinks<'gpu>>,
 }
@@ -144,6 +156,8 @@ impl<'gpu> Subtree<'gpu> {
                 dev,
                 tree,
                 number,
+                born: Instant::now(),
+                message: Atomic::new(0),
                 sinks <- new_mutex!(Sinks {
                     entries: KVec::new(),
                     next_id: 0,
@@ -159,6 +173,20 @@ impl<'gpu> Subtree<'gpu> {
     /// Its bit in the `TOP` registers.
     pub(super) fn top(&self) -> u32 {
         1 << self.number
+    }
+
+    /// Notes that a message has come. In the hard handler.
+    pub(super) fn note_message(&self) {
+        self.message
+            .store(self.born.elapsed().as_nanos().max(1), Relaxed);
+    }
+
+    /// Time since the last message.
+    pub(super) fn since_message(&self) -> Option<Delta> {
+        match self.message.load(Relaxed) {
+            0 => None,
+            at => Some(Delta::from_nanos(self.born.elapsed().as_nanos() - at)),
+        }
     }
 
     pub(super) fn counts(&self) -> Counts {

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the benchmarks in the VM share. Sourced.
+
+bdf=$(basename "$(readlink -f /sys/bus/pci/devices/*:01:00.0)")
+# shellcheck disable=SC2034 # used by the benchmarks
+debugfs=/sys/kernel/debug/nova_core_vgpu/$bdf
+
+# row NAME WHAT "MEASURED UNIT" "PEER NAME" "BOUND LIMIT"
+row() {
+	echo "bench: $1 | $2 | $3 | $4 | $5"
+}
+
+die() {
+	echo "bench: $*" >&2
+	exit 1
+}
+
+now_ns() {
+	date +%s%N
+}
+
+# Accesses of the CPU to the GPU so far.
+mmio() {
+	local reads writes
+
+	reads=$(ada-gpu-ctl stats counts.mmio-read)
+	writes=$(ada-gpu-ctl stats counts.mmio-write)
+	echo $((reads + writes))
+}
+
+# The value of KEY in "key value" lines.
+value() {
+	awk -v key="$1" '$1 == key { print $2; found = 1 } END { exit !found }'
+}
+
+# The median of the numbers on standard input.
+median() {
+	sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+ratio_of() {
+	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'
+}
