@@ -6,7 +6,8 @@
 //!   PROM words -> KVVec<u8>, grown as rom::chain() asks -> bit -> fwsec
 //! ```
 //!
-//! A 32-bit read of the window is slow, so nothing behind the last image is read.
+//! A 32-bit read of the window is slow, so nothing is read that the parser does not ask for: not
+//! the bodies of images for others, and nothing behind the last image.
 
 pub(crate) mod bit;
 pub(crate) mod fwsec;
@@ -35,7 +36,7 @@ use rom::{
     RomError, //
 };
 
-/// The VBIOS, read up to the end of its last image.
+/// The VBIOS: the images that matter, zeroes in place of the others.
 pub(crate) struct Vbios {
     rom: KVVec<u8>,
     chain: Chain,
@@ -54,8 +55,8 @@ impl Vbios {
         let chain = loop {
             match rom::chain(&rom) {
                 Ok(chain) => break chain,
-                Err(RomError::Short { need }) if rom.len() < need && need <= PROM_SIZE => {
-                    grow(bar, &mut rom, need)?;
+                Err(RomError::Short { from, need }) if rom.len() < need && need <= PROM_SIZE => {
+                    grow(bar, &mut rom, from, need)?;
                 }
                 Err(e) => return Err(report(dev, e)),
             }
@@ -81,13 +82,17 @@ impl Vbios {
     }
 }
 
-/// Reads on until `rom` has at least `len` bytes.
-fn grow(bar: Bar0<'_>, rom: &mut KVVec<u8>, len: usize) -> Result {
-    let len = len.next_multiple_of(4);
+/// Makes `rom` at least `len` bytes long. Of the new bytes, those before `from` are not read and
+/// zero.
+fn grow(bar: Bar0<'_>, rom: &mut KVVec<u8>, from: usize, len: usize) -> Result {
+    const WORD: usize = size_of::<u32>();
+    let len = len.next_multiple_of(WORD);
+    let from = from - from % WORD;
 
+    rom.resize(rom.len().max(from), 0, GFP_KERNEL)?;
     rom.reserve(len.saturating_sub(rom.len()), GFP_KERNEL)?;
     while rom.len() < len {
-        let loc = NV_PROM_DATA::try_at(rom.len() / 4).ok_or(EINVAL)?;
+        let loc = NV_PROM_DATA::try_at(rom.len() / WORD).ok_or(EINVAL)?;
         let word = bar.read(loc).value();
         rom.extend_from_slice(&word.to_le_bytes(), GFP_KERNEL)?;
     }
@@ -97,7 +102,7 @@ fn grow(bar: Bar0<'_>, rom: &mut KVVec<u8>, len: usize) -> Result {
 /// One line per broken VBIOS, and the errno for it.
 pub(crate) fn report(dev: &device::Device, error: RomError) -> Error {
     match error {
-        RomError::Short { need } => {
+        RomError::Short { need, .. } => {
             dev_err!(
                 dev,
                 "VBIOS: needs {:#x} bytes of ROM, more than the PROM window has; reflash the board\n",
