@@ -12,9 +12,9 @@
 //! its work in the ring, which is in order: callers side by side get the same share, and a short
 //! piece of work waits for a few long ones, not for a whole scrub.
 //!
-//! The channel is made when it is needed first. When it fails, everybody who waits is told at once,
-//! and the next one who wants something frees it and makes another. No lock is held while firmware
-//! is asked or hardware works.
+//! The channel is made when the driver is bound. When it fails, everybody who waits is told at
+//! once, and the next one who wants something frees it and makes another. No lock is held while
+//! firmware is asked or hardware works.
 //!
 //! Should an interrupt be lost, the semaphore is looked at every [`RECHECK`] as well.
 
@@ -151,6 +151,22 @@ impl CopyEngine {
             GFP_KERNEL,
         )?;
         Ok(Self { shared, parts })
+    }
+
+    /// Makes the channel now rather than at first use. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if there is no engine, and what making a channel can fail with; reported. The first
+    /// use tries again.
+    pub(crate) fn prepare(&self, gpu: &gpu::Gpu<'_>) -> Result {
+        self.setup()?;
+        // A statement of its own: the lock must not be held below.
+        let begun = self.shared.state.lock().begin_if_down()?;
+        match begun {
+            Some((before, fence)) => self.build(gpu, before, &fence),
+            None => Ok(()),
+        }
     }
 
     /// Fills frame buffer with `value`. The bounds of `fb` are multiples of 4, and it is inside of

@@ -222,7 +222,7 @@ fn ce(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "stuck {}", report.stuck)?;
     writeln!(f, "channels {}", stats.channels)?;
     writeln!(f, "launches {}", stats.launches)?;
-    writeln!(f, "done {}", stats.done)?;
+    writeln!(f, "finished {}", stats.done)?;
     writeln!(f, "polled {}", stats.polled)?;
     writeln!(f, "interrupts {}", stats.interrupts)?;
     writeln!(f, "filled {}", stats.filled)?;

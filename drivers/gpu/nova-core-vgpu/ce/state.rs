@@ -3,7 +3,7 @@
 //! State of the copy engine.
 //!
 //! ```text
-//!            first use               channel runs
+//!            bound, or next use      channel runs
 //!   Down ----------------> Building --------------> Up --- no progress, channel error --> Failed
 //!    ^                        |  ^                  | \                                    |
 //!    +------ cannot be made --+  |            stop  |  lost                 next use       |
@@ -196,13 +196,13 @@ impl State {
         chunk: Chunk,
         fence: &Arc<Fence>,
     ) -> Result<Submitted> {
-        if self.stopped {
-            return Err(ENODEV);
+        if let Some((before, fence)) = self.begin_if_down()? {
+            return Ok(Submitted::Build(before, fence));
         }
         let active = match &mut self.phase {
             Phase::Up(active) => active,
             Phase::Building(fence) => return Ok(Submitted::Building(fence.clone())),
-            Phase::Down | Phase::Failed(_) => return self.begin_build(),
+            Phase::Down | Phase::Failed(_) => return Err(EIO),
         };
         // Not taken until hardware has it.
         let mut sequence = active.sequence;
@@ -240,13 +240,25 @@ impl State {
         Ok(Submitted::Yes)
     }
 
-    fn begin_build(&mut self) -> Result<Submitted> {
+    /// If there is no channel, the duty to make one: what was there before, and the fence that
+    /// ends with it.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` after the engine was stopped, `ENOMEM`.
+    pub(super) fn begin_if_down(&mut self) -> Result<Option<(Option<Active>, Arc<Fence>)>> {
+        if self.stopped {
+            return Err(ENODEV);
+        }
+        if matches!(self.phase, Phase::Up(_) | Phase::Building(_)) {
+            return Ok(None);
+        }
         let fence = Fence::new()?;
         let before = match core::mem::replace(&mut self.phase, Phase::Building(fence.clone())) {
             Phase::Failed(active) => Some(active),
             Phase::Down | Phase::Building(_) | Phase::Up(_) => None,
         };
-        Ok(Submitted::Build(before, fence))
+        Ok(Some((before, fence)))
     }
 
     /// Looks at the semaphore and ends what is done. Returns false if the value makes no sense, and

@@ -49,7 +49,10 @@ use crate::{
         FbRequest, //
     },
     gpu::Gpu,
-    gsp::fw::r570_144::channel::INSTANCE_SIZE,
+    gsp::fw::r570_144::channel::{
+        INSTANCE_SIZE,
+        USERD_SIZE, //
+    },
     mm::{
         pagetable::PAGE_SIZE,
         vmm::{
@@ -118,7 +121,7 @@ impl Video {
 
     fn map(gpu: &Gpu<'_>, parts: &Parts, range: &Range<u64>) -> Result<Self> {
         let mut window = parts.mm.window(gpu.bar())?;
-        window.zero(range.start, VIDEO_SIZE)?;
+        window.zero(range.start, INSTANCE_SIZE + USERD_SIZE)?;
         window.flush()?;
         drop(window);
 

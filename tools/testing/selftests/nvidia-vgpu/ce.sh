@@ -1,0 +1,206 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Copy engine (R10): the driver's own test of fill and copy, again and again and
+# beside itself; then an engine that hangs, faults, or loses its interrupts, and
+# firmware that does not let a channel go.
+set -u
+. tools/testing/selftests/nvidia-vgpu/lib.sh
+
+FN_FREE=10
+# NV_ERR_INVALID_STATE
+REFUSED=0x40
+# The driver's deadline is 4 s without progress; the emulated CPU is slow.
+DEADLINE_MS=8000
+AT_ONCE_MS=2000
+
+begin 14
+selftest=/sys/kernel/debug/$PF_DRIVER/$pf/ce_selftest
+
+# A number of the driver's.
+ce() {
+	awk -v name="$1" '$1 == name { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/ce"
+}
+
+# A number of the emulated GPU's; absent until something has happened.
+model() {
+	local value
+
+	value=$(gpu_ctl stats "counts.$1" 2>/dev/null)
+	echo "${value:-0}"
+}
+
+milliseconds() {
+	local now=${EPOCHREALTIME/./}
+
+	echo $((now / 1000))
+}
+
+five_times() {
+	local i
+
+	for i in 1 2 3 4 5; do
+		reads ok "$selftest" || { echo "in turn $i"; return 1; }
+	done
+}
+
+# They share the engine, piece by piece.
+side_by_side() {
+	local i pids=() status=0
+
+	for i in 1 2 3 4; do
+		reads ok "$selftest" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" || status=1
+	done
+	return $status
+}
+
+# What driver and engine have done so far, in the same order.
+driver_did() {
+	echo "$(ce launches) $(ce filled) $(ce copied)"
+}
+
+model_did() {
+	echo "$(model ce-launches) $(model ce-bytes-filled) $(model ce-bytes-copied)"
+}
+
+# since BEFORE AFTER: the difference, number by number.
+since() {
+	paste -d ' ' <(tr ' ' '\n' <<<"$1") <(tr ' ' '\n' <<<"$2") | awk '{ print $2 - $1 }' | xargs
+}
+
+# What the driver says that it has given to the engine is what the engine did.
+agrees_with_the_model() {
+	local driver model filled
+
+	driver=$(driver_did)
+	model=$(model_did)
+	reads ok "$selftest" || return 1
+	driver=$(since "$driver" "$(driver_did)")
+	model=$(since "$model" "$(model_did)")
+	echo "launches, bytes filled, copied: driver $driver, engine $model"
+	read -r _ filled _ <<<"$driver"
+	[ "$driver" = "$model" ] && [ "$filled" -gt 536870912 ]
+}
+
+# Of the pieces that were done since, at most a tenth was found by looking: a
+# look and an interrupt can come at the same time.
+interrupts_tell() {
+	local polled=$1 finished=$2
+
+	polled=$(($(ce polled) - polled))
+	finished=$(($(ce finished) - finished))
+	echo "$polled of $finished found by looking, $(ce interrupts) interrupts"
+	[ "$finished" -gt 0 ] && [ $((polled * 10)) -le "$finished" ]
+}
+
+# fails_with ERROR MS [FAULT]: the test fails with ERROR within so many
+# milliseconds.
+fails_with() {
+	local error=$1 limit=$2 start
+
+	mark_log
+	gpu_ctl fault "$3" || return 1
+	start=$(milliseconds)
+	grep "($error)" "$selftest"
+	local status=$? took=$(($(milliseconds) - start))
+	gpu_ctl fault clear
+	echo "after $took ms"
+	[ $status = 0 ] || { cat "$selftest"; return 1; }
+	[ "$took" -lt "$limit" ]
+}
+
+hangs() {
+	local timeouts
+
+	timeouts=$(ce timeouts)
+	fails_with ETIMEDOUT $DEADLINE_MS ce-hang=1 || return 1
+	[ "$(ce timeouts)" = $((timeouts + 1)) ] || { echo "timeouts $(ce timeouts)"; return 1; }
+	logged "no progress on channel"
+}
+
+faults() {
+	local errors
+
+	errors=$(ce errors)
+	fails_with EIO $AT_ONCE_MS ce-fault=1 || return 1
+	[ "$(ce errors)" = $((errors + 1)) ] || { echo "errors $(ce errors)"; return 1; }
+	logged "firmware has stopped channel"
+}
+
+works_again() {
+	local channels
+
+	channels=$(ce channels)
+	reads ok "$selftest" || return 1
+	[ "$(ce channels)" = $((channels + 1)) ] || { echo "channels $(ce channels)"; return 1; }
+}
+
+# Without any interrupt all is done all the same.
+lost_interrupts() {
+	local polled status
+
+	polled=$(ce polled)
+	gpu_ctl fault lost-nonstall || return 1
+	reads ok "$selftest"
+	status=$?
+	gpu_ctl fault clear
+	[ $status = 0 ] && [ "$(ce polled)" -gt "$polled" ]
+}
+
+# The failed channel cannot be freed: its ID stays out of use, and another one
+# serves. (Not one that hangs: it would keep the engine from all others.)
+stays_out_of_use() {
+	local before status
+
+	before=$(ce channel)
+	faults || return 1
+	gpu_ctl fault "rpc-result=$FN_FREE:$REFUSED" || return 1
+	reads ok "$selftest"
+	status=$?
+	gpu_ctl fault clear
+	[ $status = 0 ] || return 1
+	[ "$(ce stuck)" = 1 ] || { echo "stuck $(ce stuck)"; return 1; }
+	[ "$(ce channel)" != "$before" ] || { echo "channel $before again"; return 1; }
+	grep "range $before .* quarantine" "/sys/kernel/debug/$PF_DRIVER/$pf/channels"
+}
+
+# It is asked for again when a channel is made next.
+comes_back() {
+	faults || return 1
+	works_again || return 1
+	[ "$(ce stuck)" = 0 ] || { echo "stuck $(ce stuck)"; return 1; }
+	! grep quarantine "/sys/kernel/debug/$PF_DRIVER/$pf/channels"
+}
+
+with_model() {
+	local description=$1
+	shift
+
+	if have_model; then
+		result "$description" "$@"
+	else
+		ktap_test_skip "$description"
+	fi
+}
+
+polled=$(ce polled)
+finished=$(ce finished)
+result "fills and copies, five times" five_times
+result "four at a time" side_by_side
+result "interrupts tell when work is done" interrupts_tell "$polled" "$finished"
+with_model "the engine did what it was asked" agrees_with_the_model
+with_model "an engine that hangs times out" hangs
+with_model "and works again" works_again
+with_model "a channel error is told at once" faults
+with_model "and the engine works again" works_again
+with_model "lost interrupts do not matter" lost_interrupts
+with_model "a channel that firmware keeps stays out of use" stays_out_of_use
+with_model "until firmware lets it go" comes_back
+result "nothing is in flight" test "$(ce in_flight)" = 0
+result "nothing is left behind" settled
+result "the GPU refused nothing" no_refusals
+finish
