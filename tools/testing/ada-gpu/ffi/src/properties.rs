@@ -28,6 +28,10 @@ const LIVE: &[(&str, &str)] = &[
     ),
     ("event-help", "the events that can be sent (read only)"),
     (
+        "fb-tags",
+        "START:END writes a tag into each 64K of video memory; read: how many are still right",
+    ),
+    (
         "service-times",
         "nanoseconds the model itself takes; setting it starts over",
     ),

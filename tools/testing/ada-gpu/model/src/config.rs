@@ -89,6 +89,8 @@ pub struct Config {
     pub display: bool,
     /// Translation cache of windows and engines.
     pub tlb: Tlb,
+    /// Nanoseconds until an enabled interrupt that nobody clears is refused.
+    pub interrupt_timeout_ns: u64,
     /// How often a TLB invalidate reads busy before it is done.
     pub tlb_polls: u8,
     /// Registers nobody described: answer the PRI error pattern instead of storage.
@@ -160,6 +162,7 @@ impl Default for Config {
             display: false,
             tlb: Tlb::Strict,
             tlb_polls: 1,
+            interrupt_timeout_ns: 5_000_000_000,
             strict_registers: true,
             gfw_delay_ns: 0,
             scrubber_delay_ns: 0,

@@ -106,6 +106,24 @@ impl FuncRegs {
         })
     }
 
+    /// Vectors that are latched and enabled, whatever their subtree is.
+    pub fn waiting(&self) -> impl Iterator<Item = u32> + '_ {
+        let leaves = self.leaf.iter().zip(&self.enable).zip(0..);
+        leaves.flat_map(|((latched, enabled), leaf)| {
+            let mut set = latched & enabled;
+            std::iter::from_fn(move || {
+                let bit = set.trailing_zeros();
+                set &= set.checked_sub(1)?;
+                Some(32 * leaf + bit)
+            })
+        })
+    }
+
+    /// Whether the subtree of `vector` is enabled.
+    pub fn subtree_enabled(&self, vector: u32) -> bool {
+        self.top_enable & 1 << (vector / 64) != 0
+    }
+
     /// Subtrees that are pending and enabled.
     pub fn pending(&self) -> u32 {
         self.top() & self.top_enable

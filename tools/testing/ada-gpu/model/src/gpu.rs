@@ -16,7 +16,9 @@ mod memory;
 mod messages;
 mod registers;
 mod service;
+mod tags;
 mod translate;
+mod watchdog;
 mod work;
 
 use crate::board::Board;
@@ -146,6 +148,8 @@ pub struct Gpu {
     interrupts: interrupts::Counts,
     service: service::Times,
     armed: inject::Armed,
+    waiting: watchdog::Waiting,
+    tags: tags::Tags,
 }
 
 impl Gpu {
@@ -181,6 +185,8 @@ impl Gpu {
             interrupts: Default::default(),
             service: Default::default(),
             armed: Default::default(),
+            waiting: Default::default(),
+            tags: Default::default(),
             board: Board {
                 vram: Vram::new(config.fb_size(), config.poison),
                 config,
@@ -285,6 +291,7 @@ impl Gpu {
         self.sec2_falcon = Falcon::new(Engine::Sec2);
         self.sec2_program = None;
         self.pf_func = FuncRegs::default();
+        self.waiting = Default::default();
         self.vf_func.fill(FuncRegs::default());
     }
 
@@ -331,8 +338,8 @@ impl Gpu {
     }
 
     /// Sets a property. While running, only `fault`, `trace` and the time GSP-RM
-    /// takes can be changed; `event` sends a message from GSP, and `service-times`
-    /// starts over with any value.
+    /// takes can be changed; `event` sends a message from GSP, `service-times`
+    /// starts over with any value, and `fb-tags` writes tags.
     pub fn set_property(&mut self, name: &str, value: &str) -> Result<(), PropertyError> {
         match name {
             "fault" => {
@@ -355,6 +362,7 @@ impl Gpu {
                 self.service.clear();
                 Ok(())
             }
+            "fb-tags" => self.set_tags(value).map_err(PropertyError::Invalid),
             "event" => self.inject_event(value).map_err(PropertyError::Invalid),
             "trace" => {
                 self.board.config.trace = value.to_owned();
@@ -372,7 +380,8 @@ impl Gpu {
 
     /// A property, or one of the live values: `stats` (JSON), `refusals` (the
     /// last refusals, one per line), `interrupts` (counts per vector and message),
-    /// `service-times` (what the model itself takes, in nanoseconds),
+    /// `service-times` (what the model itself takes, in nanoseconds), `fb-tags`
+    /// (how many tags are as they were set),
     /// `fault`, `fault-help`, `event-help`.
     pub fn property(&self, name: &str) -> Option<String> {
         match name {
@@ -383,6 +392,7 @@ impl Gpu {
             "event-help" => Some(events::help()),
             // What was sent last is in the trace.
             "event" => Some(String::new()),
+            "fb-tags" => Some(self.tags_text()),
             "service-times" => Some(self.service.text()),
             "interrupts" => Some(self.interrupts.text()),
             _ => self.board.config.get(name),

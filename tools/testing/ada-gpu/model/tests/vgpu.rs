@@ -376,3 +376,32 @@ fn vf_interrupts_and_reset() {
     assert_eq!(h.d.refusals("unload-leftovers"), 1);
     assert_eq!(h.guest(p, Bar::Bar1, 0, 4), 0xffff_ffff);
 }
+
+#[test]
+fn a_page_table_inside_a_vgpu_is_refused() {
+    let mut h = Host::new("");
+    let p = Place::of(2);
+    let info = h.call(65, &[0; 0x678]);
+    let root = u64::from(word(&info, 0x600)) | u64::from(word(&info, 0x604)) << 32;
+    // GSP-RM's tables lead down to the slots of 2 MiB.
+    let slots = (0..3).fold(root, |table, _| {
+        let low = u64::from(h.fb_read(table));
+        let high = u64::from(h.fb_read(table + 4));
+        ((low | high << 32) >> 8 & 0x1ff_ffff) << 12
+    });
+    let table = p.fb + 0x5000;
+    for at in (0..0x1000).step_by(4) {
+        h.fb_write(table + at, 0);
+    }
+    h.fb_write(table, 0x10_0000 >> 4 | 1);
+    h.fb_write(slots + 8, (table >> 4) as u32 | 2);
+    let read = |h: &mut Host| h.d.gpu.read(Function::Pf, Bar::Bar1, 0, 4);
+    read(&mut h);
+    assert_eq!(h.d.refusals("mmu-table-place"), 0);
+    assert_eq!(h.bootload(p), 0);
+    // Judged again after the next invalidate.
+    h.d.w(0xb8_30b0, 0x8000_0003);
+    while h.d.r(0xb8_30b0) >> 31 != 0 {}
+    read(&mut h);
+    assert_eq!(h.d.refusals("mmu-table-place"), 1);
+}

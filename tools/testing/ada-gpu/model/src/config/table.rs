@@ -215,6 +215,13 @@ pub(super) const TABLE: &[Property] = &[
         }
     ),
     property!(
+        "interrupt-timeout",
+        interrupt_timeout_ns,
+        "milliseconds until an enabled interrupt that nobody clears is refused",
+        parse_ms,
+        |v: &u64| (v / 1_000_000).to_string()
+    ),
+    property!(
         "tlb-polls",
         tlb_polls,
         "how often a TLB invalidate reads busy",

@@ -277,6 +277,7 @@ impl Gpu {
         self.board.trace.set_now(now);
         self.strike(now);
         self.advance_work(now);
+        self.tell_overdue(now);
         if self.sec2_falcon.running_until.is_some_and(|t| t <= now) {
             self.sec2_falcon.running_until = None;
             if let Some(program) = self.sec2_program.take() {

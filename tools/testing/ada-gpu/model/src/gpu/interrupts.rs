@@ -81,7 +81,11 @@ impl Gpu {
             return;
         }
         let subtrees = match f {
-            Function::Pf => self.pf_func.raise(vector),
+            Function::Pf => {
+                let subtrees = self.pf_func.raise(vector);
+                self.watch();
+                subtrees
+            }
             Function::Vf(vf) => match self.vf_func.get_mut(usize::from(vf)) {
                 Some(func) => func.raise(vector),
                 None => 0,
@@ -132,6 +136,7 @@ impl Gpu {
             self.board
                 .trace
                 .line("fault", format_args!("message {subtree} lost"));
+            self.waiting.excuse(subtree);
             return;
         }
         self.board.stats.count("msix");

@@ -292,6 +292,7 @@ impl Gpu {
             self.sec2_falcon.running_until,
             self.strike_ns(),
             self.fifo.due_ns(),
+            self.overdue_ns(),
         ]
         .into_iter()
         .flatten()

@@ -266,7 +266,10 @@ impl Gpu {
             func::DOORBELL => self.work_doorbell(v),
             func::LEAF_TRIGGER => self.interrupt(Function::Pf, v & func::LEAF_TRIGGER_VECTOR),
             _ => match self.pf_func.write(off, v) {
-                Some(subtrees) => self.deliver(Function::Pf, subtrees),
+                Some(subtrees) => {
+                    self.watch();
+                    self.deliver(Function::Pf, subtrees);
+                }
                 None => return false,
             },
         }

@@ -133,6 +133,55 @@ fn self_test_of_a_vector() {
     assert!(text.contains("vector 7 raised 1 lost 0"), "{text}");
 }
 
+/// Vector 155 raised and never looked at, with the subtree as given.
+fn neglected(top: u32) -> Driver {
+    let mut d = ready();
+    d.w(TOP_EN_CLEAR, 0xf);
+    d.w(TOP_EN_SET, top);
+    ask(&mut d);
+    d.sleep_ms(5000);
+    d
+}
+
+#[test]
+fn an_interrupt_nobody_clears_is_refused() {
+    let mut d = neglected(0xf);
+    assert_eq!(d.refusals("interrupt-unserviced"), 1);
+    assert_eq!(d.refusals("interrupt-not-rearmed"), 0);
+    d.sleep_ms(10_000);
+    assert_eq!(d.refusals("interrupt-unserviced"), 1, "told once");
+    service(&mut d);
+    ask(&mut d);
+    d.sleep_ms(4999);
+    assert_eq!(d.refusals("interrupt-unserviced"), 1);
+    d.sleep_ms(1);
+    assert_eq!(d.refusals("interrupt-unserviced"), 2);
+}
+
+#[test]
+fn a_subtree_that_stays_off_is_refused() {
+    let d = neglected(0);
+    assert_eq!(d.refusals("interrupt-not-rearmed"), 1);
+    assert_eq!(d.refusals("interrupt-unserviced"), 0);
+}
+
+#[test]
+fn interrupts_in_time_are_not_refused() {
+    let mut d = ready();
+    for _ in 0..20 {
+        ask(&mut d);
+        d.sleep_ms(4000);
+        service(&mut d);
+    }
+    // Latched but not enabled is nobody's business.
+    d.w(LEAF_TRIGGER, 70);
+    // A message that was lost on purpose is not the driver's fault.
+    d.gpu.set_property("fault", "lost-message=2").unwrap();
+    ask(&mut d);
+    d.sleep_ms(20_000);
+    assert_eq!(d.gpu.stats().refusals(), 0);
+}
+
 /// Capabilities at 0x60 and 0x68; MSI enabled, MSI-X not there.
 fn with_msi(d: &Driver, msix: bool) {
     let mut s = d.ram.0.lock().unwrap();

@@ -113,6 +113,26 @@ fn pramin_reaches_memory_and_not_wpr2() {
     assert_eq!(d.refusals("pramin-target"), 1);
 }
 
+/// Two users of PRAMIN; the one that holds no lock moves the window of the other.
+#[test]
+fn tags_show_a_window_that_was_moved() {
+    let mut d = Driver::new(BOARD);
+    assert!(d.gpu.set_property("fb-tags", "0x10001:0x20000").is_err());
+    assert!(d.gpu.set_property("fb-tags", "0:8G").is_err());
+    d.gpu.set_property("fb-tags", "0x100000:0x200000").unwrap();
+    let text = |d: &Driver| d.gpu.property("fb-tags").unwrap();
+    assert_eq!(text(&d), "tags 16 wrong 0\n");
+    assert_eq!(d.pramin32(0x12_0000), 0x7a60_0012);
+    d.pramin_write64(0x13_0008, 1);
+    assert_eq!(text(&d), "tags 16 wrong 0\n");
+    d.w(0x1700, 0x13);
+    d.w(0x1700, 0x14);
+    // Meant for 0x130010.
+    assert_eq!(d.r(0x70_0000), 0x7a60_0014, "another tag than asked for");
+    d.w(0x70_0000, 0);
+    assert_eq!(text(&d), "tags 16 wrong 1\n");
+}
+
 #[test]
 fn bar1_is_physical_before_boot_and_translated_after() {
     let mut d = Driver::new(BOARD);
