@@ -39,6 +39,10 @@ const LIVE: &[(&str, &str)] = &[
         "interrupts",
         "how often each vector and message was raised (read only)",
     ),
+    (
+        "fb-contents",
+        "bytes of fb-range by what they hold: zero, poison, tags by gfid (read only)",
+    ),
 ];
 
 struct Row {

@@ -289,3 +289,6 @@ impl Methods {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ pub use firmware_time::FirmwareTime;
 pub use table::parse_u64;
 
 use std::fmt;
+use std::ops::Range;
 use table::TABLE;
 
 /// Why a property was not accepted.
@@ -44,6 +45,17 @@ pub enum Tlb {
     Strict,
     /// The same, and after each invalidate look for entries it did not cover.
     Paranoid,
+}
+
+/// What happens to a vGPU whose memory is not zero when it is booted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FbCheck {
+    /// It is not looked at.
+    Off,
+    /// It is counted.
+    Count,
+    /// The vGPU is refused.
+    Refuse,
 }
 
 /// Everything that can be chosen about a board. Sizes are in bytes.
@@ -127,6 +139,12 @@ pub struct Config {
     pub gpuacct_event: bool,
     /// Bytes a copy engine writes in a microsecond; 0 for no time at all.
     pub ce_rate: u64,
+    /// What happens when the memory of a new vGPU is not zero.
+    pub fb_check: FbCheck,
+    /// Fill the memory of a vGPU that goes with the tag of its owner.
+    pub fb_tag: bool,
+    /// The memory that `fb-contents` tells about; empty for all.
+    pub fb_range: Range<u64>,
     /// Trace file name; empty for none.
     pub trace: String,
     /// Statistics file name, written at exit; empty for none.
@@ -180,6 +198,9 @@ impl Default for Config {
             strict_plugin: false,
             gpuacct_event: true,
             ce_rate: 0,
+            fb_check: FbCheck::Count,
+            fb_tag: true,
+            fb_range: 0..0,
             trace: String::new(),
             stats: String::new(),
             fault: String::new(),

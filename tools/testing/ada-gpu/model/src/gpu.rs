@@ -337,9 +337,10 @@ impl Gpu {
         self.board.faults.has(&Fault::OffBus)
     }
 
-    /// Sets a property. While running, only `fault`, `trace` and the time GSP-RM
-    /// takes can be changed; `event` sends a message from GSP, `service-times`
-    /// starts over with any value, and `fb-tags` writes tags.
+    /// Sets a property. While running, only `fault`, `trace`, the time GSP-RM and
+    /// copy engines take, and what is made of memory can be changed; `event` sends
+    /// a message from GSP, `service-times` starts over with any value, and `fb-tags`
+    /// writes tags.
     pub fn set_property(&mut self, name: &str, value: &str) -> Result<(), PropertyError> {
         match name {
             "fault" => {
@@ -353,7 +354,8 @@ impl Gpu {
                 self.pump();
                 Ok(())
             }
-            "firmware-time-us" | "firmware-threads" => self
+            "firmware-time-us" | "firmware-threads" | "ce-rate" | "fb-check" | "fb-tag"
+            | "fb-range" => self
                 .board
                 .config
                 .set(name, value)
@@ -381,7 +383,8 @@ impl Gpu {
     /// A property, or one of the live values: `stats` (JSON), `refusals` (the
     /// last refusals, one per line), `interrupts` (counts per vector and message),
     /// `service-times` (what the model itself takes, in nanoseconds), `fb-tags`
-    /// (how many tags are as they were set),
+    /// (how many tags are as they were set), `fb-contents` (the bytes of `fb-range`
+    /// by what they hold, JSON),
     /// `fault`, `fault-help`, `event-help`.
     pub fn property(&self, name: &str) -> Option<String> {
         match name {
@@ -395,8 +398,20 @@ impl Gpu {
             "fb-tags" => Some(self.tags_text()),
             "service-times" => Some(self.service.text()),
             "interrupts" => Some(self.interrupts.text()),
+            "fb-contents" => Some(self.fb_contents()),
             _ => self.board.config.get(name),
         }
+    }
+
+    /// What the bytes of `fb-range` hold.
+    fn fb_contents(&self) -> String {
+        let size = self.board.vram.size();
+        let range = match &self.board.config.fb_range {
+            r if r.is_empty() => 0..size,
+            r => r.start.min(size)..r.end.min(size),
+        };
+        let tally = self.board.vram.tally(range);
+        tally.map_or_else(|_| String::new(), |t| t.json())
     }
 
     /// The counts, for tests that need no JSON.

@@ -225,6 +225,27 @@ impl Rm {
         self.vgpus.vmmu.owner(&range)
     }
 
+    /// Work doorbell of a VF: the guest's channel ID counts from the start of its
+    /// range on the runlist that the token names. What guests submit is not
+    /// executed.
+    pub fn vf_work(&mut self, s: &mut Services<'_>, vf: u8, token: u32) {
+        let (runlist, chid) = (token >> 16 & 0x7f, token & 0xfff);
+        let gfid = u32::from(vf) + 1;
+        match self.vgpus.chids.host_id(gfid, runlist, chid) {
+            Some(id) if token == runlist << 16 | chid => {
+                s.stats.count("guest-work");
+                s.trace.line(
+                    "vf",
+                    format_args!("vf {vf} channel {chid} of runlist {runlist} is {id}"),
+                );
+            }
+            _ => s.refuse(
+                "vf-doorbell-channel",
+                format_args!("vf {vf} token {token:#x} is none of its channels"),
+            ),
+        }
+    }
+
     /// Whether the VF is backed by a vGPU.
     pub fn has_vgpu(&self, vf: u8) -> bool {
         self.vgpus.get(u32::from(vf) + 1).is_some()

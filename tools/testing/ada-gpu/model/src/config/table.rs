@@ -8,7 +8,7 @@
 //! time     milliseconds
 //! ```
 
-use super::{Config, FirmwareTime, Tlb};
+use super::{Config, FbCheck, FirmwareTime, Tlb};
 
 /// Parses an unsigned number: decimal or `0x` hexadecimal, with an optional
 /// binary suffix K, M, G or T.
@@ -43,6 +43,15 @@ fn parse_ms(text: &str) -> Result<u64, String> {
     parse_u64(text)?
         .checked_mul(1_000_000)
         .ok_or_else(|| "number too large".to_owned())
+}
+
+fn parse_range(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let (start, end) = text.split_once(':').ok_or("expected START:END")?;
+    let range = parse_u64(start)?..parse_u64(end)?;
+    if range.start > range.end {
+        return Err("START is beyond END".to_owned());
+    }
+    Ok(range)
 }
 
 fn parse_opt(text: &str) -> Option<String> {
@@ -355,6 +364,36 @@ pub(super) const TABLE: &[Property] = &[
         "bytes a copy engine writes in a microsecond; 0: launches take no time",
         parse_u64,
         u64::to_string
+    ),
+    property!(
+        "fb-check",
+        fb_check,
+        "memory of a new vGPU that is not zero: off, count or refuse",
+        |v: &str| match v {
+            "off" => Ok(FbCheck::Off),
+            "count" => Ok(FbCheck::Count),
+            "refuse" => Ok(FbCheck::Refuse),
+            _ => Err("expected off, count or refuse".to_owned()),
+        },
+        |v: &FbCheck| match v {
+            FbCheck::Off => "off".to_owned(),
+            FbCheck::Count => "count".to_owned(),
+            FbCheck::Refuse => "refuse".to_owned(),
+        }
+    ),
+    property!(
+        "fb-tag",
+        fb_tag,
+        "fill the memory of a vGPU that goes with its owner's tag",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
+        "fb-range",
+        fb_range,
+        "START:END of the memory that fb-contents tells about; 0:0 for all",
+        parse_range,
+        |v: &std::ops::Range<u64>| format!("{:#x}:{:#x}", v.start, v.end)
     ),
     property!(
         "trace",

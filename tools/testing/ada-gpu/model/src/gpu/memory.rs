@@ -307,6 +307,9 @@ impl Gpu {
             Ok(Effect::Doorbell(token)) => {
                 self.with_rm(|rm, s| rm.vf_doorbell(s, vf, token));
             }
+            Ok(Effect::Work(token)) => {
+                self.with_rm(|rm, s| rm.vf_work(s, vf, token));
+            }
             Err(r) => self.board.refuse(r.kind, format_args!("{}", r.text)),
         }
     }

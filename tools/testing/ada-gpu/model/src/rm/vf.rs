@@ -44,6 +44,8 @@ pub enum Effect {
     Interrupts(u32),
     /// Pass the token to [`Rm::vf_doorbell`].
     Doorbell(u32),
+    /// Pass the token to [`Rm::vf_work`].
+    Work(u32),
 }
 
 fn alive(rm: Option<&Rm>, vf: u8, what: &str, offset: u32) -> Result<(), Refusal> {
@@ -96,8 +98,7 @@ pub fn write(
             )
         }
         PRIV_DOORBELL => Ok(Effect::Doorbell(value)),
-        // No guest has channels yet that could be rung for.
-        DOORBELL => Ok(Effect::Interrupts(0)),
+        DOORBELL => Ok(Effect::Work(value)),
         _ => Ok(Effect::Interrupts(regs.write(offset, value).unwrap_or(0))),
     }
 }

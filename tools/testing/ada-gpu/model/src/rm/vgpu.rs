@@ -5,7 +5,8 @@
 //! ```text
 //!   BOOTLOAD  gfid free? type? FB, heap, logs, channels -> VMMU map + chids + task
 //!   SHUTDOWN  the task stops; everything it held stays
-//!   CLEANUP   only after SHUTDOWN: map, channels and gfid are given back
+//!   CLEANUP   only after SHUTDOWN: map, channels and gfid are given back, the
+//!             memory is left full of the owner's tag
 //! ```
 //!
 //! A refused BOOTLOAD changes nothing. FB and heap of one vGPU overlap neither
@@ -13,14 +14,17 @@
 //! `kernel_hostvgpudeviceapi.c`, `kernel_vgpu_mgr.c`, `gpu.c`; those of overlaps
 //! are not public and chosen here (NV_ERR_IN_USE, NV_ERR_INVALID_ADDRESS).
 
+use crate::config::FbCheck;
 use crate::fault::Fault;
 use crate::rm::bootload::{Bootload, MAX_PLUGIN_CHANNELS};
 use crate::rm::chid::Chids;
+use crate::rm::plugin::layout::AREA_SIZE;
 use crate::rm::plugin::{Context, Task};
 use crate::rm::status::{refuse, Refusal};
 use crate::rm::types::Types;
 use crate::rm::vmmu::{overlap, Vmmu};
 use crate::services::Services;
+use crate::vram::{owner_tag, Writer};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -131,6 +135,7 @@ impl Vgpus {
         }
         self.check_memory(&request)?;
         self.vmmu.check(gfid, &request.fb)?;
+        self.check_clean(s, &request)?;
         if request.channels != 0 {
             self.chids
                 .reserve(gfid, &request.chid_offset, request.channels)?;
@@ -138,9 +143,6 @@ impl Vgpus {
         if let Err(r) = self.vmmu.install(gfid, &request.fb) {
             self.chids.release(gfid);
             return Err(r);
-        }
-        if self.is_dirty(s, &request) {
-            s.stats.count("bootload-dirty-fb");
         }
         let marker = if s.faults.has(&Fault::PluginNoBoot) {
             None
@@ -214,12 +216,51 @@ impl Vgpus {
         Ok(())
     }
 
-    /// Whether the guest would find anything but zeros in its memory.
-    fn is_dirty(&self, s: &Services<'_>, request: &Bootload) -> bool {
-        request
+    /// Guest and plugin find nothing but zeros in their memory, the communication
+    /// area apart: what anybody left there is a leak.
+    fn check_clean(&self, s: &mut Services<'_>, request: &Bootload) -> Result<(), Refusal> {
+        let gfid = request.gfid;
+        let area = request.control_address();
+        let area_end = area.saturating_add(AREA_SIZE).min(request.heap.end);
+        let heap = [request.heap.start..area, area_end..request.heap.end];
+        let all = request
             .fb
             .iter()
-            .any(|r| !matches!(s.vram.first_nonzero(r.clone()), Ok(None)))
+            .map(|r| ("guest FB", "bootload-dirty-fb", r))
+            .chain(heap.iter().map(|r| ("heap", "bootload-dirty-heap", r)));
+        for (what, count, range) in all {
+            if s.config.fb_check == FbCheck::Off {
+                continue;
+            }
+            let Ok(Some(at)) = s.vram.first_nonzero(range.clone()) else {
+                continue;
+            };
+            let word = s.vram.read32(at & !3).unwrap_or(0);
+            if s.config.fb_check == FbCheck::Refuse {
+                refuse!(
+                    ERR_INVALID_STATE,
+                    "bootload-dirty",
+                    "gfid {gfid}: {what} {range:x?} holds {word:#x} at {at:#x}, not zero"
+                )
+            }
+            s.stats.count(count);
+            s.trace.line(
+                "vgpu",
+                format_args!("gfid {gfid} {what} dirty: {word:#x} at {at:#x}"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Leaves the tag of its owner in the memory of a vGPU that is gone.
+    fn tag_memory(s: &mut Services<'_>, request: &Bootload) {
+        let tag = u64::from(owner_tag(request.gfid as u8));
+        let pattern = (tag << 32 | tag).to_le_bytes();
+        for r in request.fb.iter().chain([&request.heap]) {
+            if s.vram.fill(r.clone(), pattern, Writer::Gsp).is_err() {
+                s.refuse("fb-range", format_args!("memory {r:x?} of a vGPU"));
+            }
+        }
     }
 
     fn find(&mut self, gfid: u32, what: &str) -> Result<&mut Vgpu, Refusal> {
@@ -248,7 +289,7 @@ impl Vgpus {
     }
 
     /// VGPU_PLUGIN_CLEANUP.
-    pub fn cleanup(&mut self, gfid: u32) -> Result<(), Refusal> {
+    pub fn cleanup(&mut self, s: &mut Services<'_>, gfid: u32) -> Result<(), Refusal> {
         let v = self.find(gfid, "cleanup")?;
         if !v.task.stopped() {
             refuse!(
@@ -259,7 +300,11 @@ impl Vgpus {
         }
         self.vmmu.remove(gfid);
         self.chids.release(gfid);
-        self.list.remove(&gfid);
+        if let Some(v) = self.list.remove(&gfid) {
+            if s.config.fb_tag {
+                Vgpus::tag_memory(s, &v.request);
+            }
+        }
         Ok(())
     }
 

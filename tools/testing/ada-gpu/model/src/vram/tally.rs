@@ -5,7 +5,7 @@
 //! ```text
 //! aligned words   0            -> zero
 //!                 poison       -> poison       never written
-//!                 0x7a67_00nn  -> tag nn       left behind by gfid nn
+//!                 0x6f77_00nn  -> tag nn       left behind by gfid nn
 //!                 anything     -> other        (and bytes of partial words)
 //! ```
 //!
@@ -17,7 +17,7 @@ use serde_json::{json, Map};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-const TAG: u32 = 0x7a67_0000;
+const TAG: u32 = 0x6f77_0000;
 
 /// The word that a guest's memory is filled with when it goes.
 pub fn owner_tag(gfid: u8) -> u32 {

@@ -115,8 +115,8 @@ pub const TABLE: &[Control] = &[
         rm.vgpus
             .set_encoder_capacity(gfid(p), u32_at(p, 4).unwrap_or(0))
     }),
-    control(0x08, "VGPU_PLUGIN_CLEANUP", 4, |rm, _, _, p| {
-        rm.vgpus.cleanup(gfid(p))
+    control(0x08, "VGPU_PLUGIN_CLEANUP", 4, |rm, s, _, p| {
+        rm.vgpus.cleanup(s, gfid(p))
     }),
     control(0x0a, "GET_PGPU_MIGRATION_SUPPORT", 1, |_, _, _, p| {
         put(p, 0, &[0]);

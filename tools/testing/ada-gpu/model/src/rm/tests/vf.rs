@@ -59,3 +59,26 @@ fn registers_of_a_living_vf() {
     let r = write(rm, &mut regs, 0, 0x2200, 17).unwrap_err();
     assert_eq!(r.kind, "vf-doorbell-token");
 }
+
+#[test]
+fn a_guest_rings_for_its_own_channels_only() {
+    let mut b = Board::ready();
+    let mut regs = FuncRegs::default();
+    b.boot_vgpu(2);
+    let effect = write(b.rm.as_ref(), &mut regs, 1, 0x3_0090, 1 << 16 | 63);
+    assert_eq!(effect, Ok(Effect::Work(1 << 16 | 63)));
+    let mut ring = |token| {
+        b.with_rm(|rm, s| {
+            rm.vf_work(s, 1, token);
+            (
+                s.stats.counted("guest-work"),
+                s.stats.refusals_of("vf-doorbell-channel"),
+            )
+        })
+    };
+    assert_eq!(ring(1 << 16 | 63), (1, 0));
+    assert_eq!(ring(1 << 16 | 64), (1, 1));
+    assert_eq!(ring(77 << 16), (1, 2));
+    assert_eq!(ring(1 << 31), (1, 3));
+    assert_eq!(ring(0), (2, 3));
+}

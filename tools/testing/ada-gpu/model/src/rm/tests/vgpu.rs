@@ -3,6 +3,7 @@
 //! Bootload, shutdown, cleanup: what is refused, and that nothing stays behind.
 
 use super::*;
+use crate::config::FbCheck;
 
 #[test]
 fn a_vgpu_from_bootload_to_cleanup() {
@@ -180,4 +181,55 @@ fn unloading_with_leftovers_leaves_a_line() {
     b.client();
     b.with_rm(|rm, s| rm.unload(s));
     assert_eq!(b.stats.refusals_of("unload-leftovers"), 1);
+}
+
+#[test]
+fn memory_must_be_clean_and_is_left_with_the_tag_of_its_owner() {
+    let mut b = Board::ready();
+    b.config.fb_check = FbCheck::Refuse;
+    let heap = heap_of(3);
+    let all = heap..heap + (32 << 20);
+    b.control_page(heap);
+    let p = bootload(3, 2 * GIB, heap, 128, 64);
+    let dirty = |b: &mut Board| {
+        let status = b.control(BOOTLOAD, &p).0;
+        assert_eq!(status, NvStatus::ERR_INVALID_STATE);
+        assert_eq!(b.stats.live("vgpus"), 0);
+        b.stats.refusals_of("bootload-dirty")
+    };
+    assert_eq!(dirty(&mut b), 1, "poison");
+    b.vram.zero(2 * GIB..3 * GIB, Writer::Cpu).unwrap();
+    assert_eq!(dirty(&mut b), 2, "heap");
+    b.vram.zero(all.clone(), Writer::Cpu).unwrap();
+    b.vram.write(all.end - 1, &[1], Writer::Cpu).unwrap();
+    assert_eq!(dirty(&mut b), 3, "last byte of the heap");
+    b.vram.zero(all.clone(), Writer::Cpu).unwrap();
+    b.vram.write(3 * GIB - 1, &[1], Writer::Cpu).unwrap();
+    assert_eq!(dirty(&mut b), 4, "last byte of the FB");
+    b.vram.write(3 * GIB - 1, &[0], Writer::Cpu).unwrap();
+    // The communication area is the host's.
+    b.control_page(heap);
+    assert_eq!(b.control(BOOTLOAD, &p).0, NvStatus::OK);
+    assert_eq!(b.gfid_control(SHUTDOWN, 3), NvStatus::OK);
+    assert_eq!(b.vram.read32(2 * GIB), Ok(0));
+    assert_eq!(b.gfid_control(CLEANUP, 3), NvStatus::OK);
+    for (range, len) in [(2 * GIB..3 * GIB, GIB), (all, 32 << 20)] {
+        let tally = b.vram.tally(range).unwrap();
+        assert_eq!(tally.tags.get(&3), Some(&len));
+    }
+    assert_eq!(dirty(&mut b), 5, "tag");
+    // Counted only, and not looked at.
+    b.config.fb_check = FbCheck::Count;
+    assert_eq!(b.control(BOOTLOAD, &p).0, NvStatus::OK);
+    let counted =
+        |b: &Board| ["bootload-dirty-fb", "bootload-dirty-heap"].map(|k| b.stats.counted(k));
+    assert_eq!(counted(&b), [1, 1]);
+    b.config.fb_tag = false;
+    assert_eq!(b.gfid_control(SHUTDOWN, 3), NvStatus::OK);
+    b.vram.zero(2 * GIB..3 * GIB, Writer::Cpu).unwrap();
+    assert_eq!(b.gfid_control(CLEANUP, 3), NvStatus::OK);
+    assert_eq!(b.vram.read32(2 * GIB), Ok(0));
+    b.config.fb_check = FbCheck::Off;
+    assert_eq!(b.control(BOOTLOAD, &p).0, NvStatus::OK);
+    assert_eq!(counted(&b), [1, 1]);
 }

@@ -219,3 +219,20 @@ fn lines_with_pitches_and_remapped_components() {
     assert_eq!(r.bytes(at, 18), want);
     assert_eq!(r.refusals(), 0);
 }
+
+#[test]
+fn what_memory_holds_can_be_asked() {
+    let mut r = Rig::new("");
+    let mut c = r.channel(1, CE2);
+    let stream = fill(LINEAR + WORK, false, 0x0003_0004, 0, 0, 1 << 20);
+    r.submit(&mut c, &stream);
+    let range = format!("{:#x}:{:#x}", WORK - 100, WORK + 4 * MIB + 50);
+    r.d.gpu.set_property("fb-range", &range).unwrap();
+    assert_eq!(r.d.gpu.property("fb-range"), Some(range));
+    assert_eq!(
+        r.d.gpu.property("fb-contents").unwrap(),
+        r#"{"other":0,"poison":150,"tags":{},"zero":4194304}"#
+    );
+    assert!(r.d.gpu.set_property("fb-range", "5:4").is_err());
+    assert!(r.d.gpu.set_property("fb-check", "maybe").is_err());
+}
