@@ -45,6 +45,7 @@ use super::{
     tree::{
         self,
         Registers,
+        Taken,
         Vector,
         Vectors, //
     },
@@ -119,6 +120,71 @@ struct Sinks<'gpu> {
     counts: Counts,
 }
 
+impl<'gpu> Sinks<'gpu> {
+    fn new(subtree: usize) -> Self {
+        Self {
+            entries: KVec::new(),
+            next_id: 0,
+            owned: Vectors::none(subtree),
+            reported: Vectors::none(subtree),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Adds a sink and enables its vector.
+    fn add(
+        &mut self,
+        tree: &impl Registers,
+        vector: Vector,
+        sink: Arc<dyn Sink + 'gpu>,
+    ) -> Result<u64> {
+        let id = self.next_id;
+
+        self.entries.push(Entry { id, vector, sink }, GFP_KERNEL)?;
+        self.next_id += 1;
+        self.owned.insert(vector);
+        tree.enable(vector.leaf(), vector.mask());
+        Ok(id)
+    }
+
+    /// Takes a sink out and disables its vector if it was the last one.
+    fn remove(&mut self, tree: &impl Registers, id: u64) -> Option<Entry<'gpu>> {
+        let index = self.entries.iter().position(|entry| entry.id == id)?;
+        let entry = self.entries.remove(index).ok()?;
+
+        if !self.entries.iter().any(|e| e.vector == entry.vector) {
+            tree.disable(entry.vector.leaf(), entry.vector.mask());
+            self.owned.remove(entry.vector);
+        }
+        Some(entry)
+    }
+
+    /// Takes what is pending and calls who wants it. Returns what was found, and the strange
+    /// vectors that have not been seen before.
+    fn service(&mut self, tree: &impl Registers) -> (Taken, Vectors) {
+        let taken = tree::take(tree, &self.owned);
+        let mut unseen = taken.strange;
+
+        for vector in taken.owned.iter() {
+            self.counts.vectors += 1;
+            for entry in self.entries.iter().filter(|e| e.vector == vector) {
+                entry.sink.interrupt();
+            }
+        }
+        for vector in taken.strange.iter() {
+            self.counts.strange += 1;
+            if self.reported.contains(vector) {
+                unseen.remove(vector);
+            }
+            self.reported.insert(vector);
+        }
+        if taken.owned.is_empty() && taken.strange.is_empty() {
+            self.counts.spurious += 1;
+        }
+        (taken, unseen)
+    }
+}
+
 /// How often something happened.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
@@ -149,8 +215,6 @@ impl<'gpu> Subtree<'gpu> {
         tree: PfTree<'gpu>,
         number: usize,
     ) -> Result<Arc<Self>> {
-        let none = Vectors::none(number);
-
         Arc::pin_init(
             pin_init!(Self {
                 dev,
@@ -158,13 +222,7 @@ impl<'gpu> Subtree<'gpu> {
                 number,
                 born: Instant::now(),
                 message: Atomic::new(0),
-                sinks <- new_mutex!(Sinks {
-                    entries: KVec::new(),
-                    next_id: 0,
-                    owned: none,
-                    reported: none,
-                    counts: Counts::default(),
-                }),
+                sinks <- new_mutex!(Sinks::new(*number)),
             }),
             GFP_KERNEL,
         )
@@ -195,60 +253,165 @@ impl<'gpu> Subtree<'gpu> {
 
     /// Adds a sink and enables its vector.
     pub(super) fn add(&self, vector: Vector, sink: Arc<dyn Sink + 'gpu>) -> Result<u64> {
-        let mut sinks = self.sinks.lock();
-        let id = sinks.next_id;
-
-        sinks.entries.push(Entry { id, vector, sink }, GFP_KERNEL)?;
-        sinks.next_id += 1;
-        sinks.owned.insert(vector);
-        self.tree.enable(vector.leaf(), vector.mask());
-        Ok(id)
+        self.sinks.lock().add(&self.tree, vector, sink)
     }
 
     /// Removes a sink; on return it does not run. Its vector is disabled with the last one.
     pub(super) fn remove(&self, id: u64) {
-        let mut sinks = self.sinks.lock();
-        let Some(index) = sinks.entries.iter().position(|entry| entry.id == id) else {
-            return;
-        };
-        let Ok(entry) = sinks.entries.remove(index) else {
-            return;
-        };
-
-        if !sinks.entries.iter().any(|e| e.vector == entry.vector) {
-            self.tree.disable(entry.vector.leaf(), entry.vector.mask());
-            sinks.owned.remove(entry.vector);
-        }
+        let removed = self.sinks.lock().remove(&self.tree, id);
         // The sink's destructor is not to run with the lock held.
-        drop(sinks);
+        drop(removed);
     }
 
     /// Takes what is pending and calls who wants it. Returns whether there was anything.
     pub(super) fn service(&self) -> bool {
-        let mut sinks = self.sinks.lock();
-        let taken = tree::take(&self.tree, &sinks.owned);
+        let (taken, unseen) = self.sinks.lock().service(&self.tree);
 
-        for vector in taken.owned.iter() {
-            sinks.counts.vectors += 1;
-            for entry in sinks.entries.iter().filter(|e| e.vector == vector) {
-                entry.sink.interrupt();
-            }
-        }
-        for vector in taken.strange.iter() {
-            sinks.counts.strange += 1;
-            if sinks.reported.contains(vector) {
-                continue;
-            }
-            sinks.reported.insert(vector);
+        for vector in unseen.iter() {
             dev_warn!(
                 self.dev,
                 "interrupt: vector {} is enabled and nobody's, disabled\n",
                 vector.number()
             );
         }
+        !taken.owned.is_empty() || !taken.strange.is_empty()
+    }
+}
 
-        let found = !taken.owned.is_empty() || !taken.strange.is_empty();
-        sinks.counts.spurious += u64::from(!found);
-        found
+#[cfg(CONFIG_NOVA_CORE_VGPU_KUNIT)]
+#[kunit_tests(nova_core_vgpu_irq)]
+mod tests {
+    use super::*;
+    use crate::irq::tree::LEAVES;
+    use kernel::sync::atomic::{
+        Atomic,
+        Relaxed, //
+    };
+
+    /// A tree in memory.
+    struct Fake {
+        leaf: [Atomic<u32>; LEAVES],
+        enable: [Atomic<u32>; LEAVES],
+    }
+
+    impl Fake {
+        fn new() -> Self {
+            Self {
+                leaf: core::array::from_fn(|_| Atomic::new(0)),
+                enable: core::array::from_fn(|_| Atomic::new(0)),
+            }
+        }
+
+        fn raise(&self, vector: Vector) {
+            let old = self.pending(vector.leaf());
+            self.leaf[vector.leaf()].store(old | vector.mask(), Relaxed);
+        }
+    }
+
+    impl Registers for Fake {
+        fn pending(&self, leaf: usize) -> u32 {
+            self.leaf[leaf].load(Relaxed)
+        }
+
+        fn clear(&self, leaf: usize, mask: u32) {
+            self.leaf[leaf].store(self.pending(leaf) & !mask, Relaxed);
+        }
+
+        fn enabled(&self, leaf: usize) -> u32 {
+            self.enable[leaf].load(Relaxed)
+        }
+
+        fn enable(&self, leaf: usize, mask: u32) {
+            self.enable[leaf].store(self.enabled(leaf) | mask, Relaxed);
+        }
+
+        fn disable(&self, leaf: usize, mask: u32) {
+            self.enable[leaf].store(self.enabled(leaf) & !mask, Relaxed);
+        }
+
+        fn enable_top(&self, _subtrees: u32) {}
+
+        fn disable_top(&self, _subtrees: u32) {}
+    }
+
+    struct Counter(Atomic<u32>);
+
+    impl Counter {
+        fn new() -> Result<Arc<Self>> {
+            Ok(Arc::new(Self(Atomic::new(0)), GFP_KERNEL)?)
+        }
+
+        fn count(&self) -> u32 {
+            self.0.load(Relaxed)
+        }
+    }
+
+    impl Sink for Counter {
+        fn interrupt(&self) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn vector(number: u32) -> Result<Vector> {
+        Vector::new(number).ok_or(EINVAL)
+    }
+
+    #[test]
+    fn a_vector_reaches_all_of_its_sinks_and_no_other() -> Result {
+        let (tree, mut sinks) = (Fake::new(), Sinks::new(2));
+        let (one, two, other) = (Counter::new()?, Counter::new()?, Counter::new()?);
+        let first = sinks.add(&tree, vector(155)?, one.clone())?;
+        sinks.add(&tree, vector(155)?, two.clone())?;
+        sinks.add(&tree, vector(160)?, other.clone())?;
+
+        tree.raise(vector(155)?);
+        sinks.service(&tree);
+        assert_eq!((one.count(), two.count(), other.count()), (1, 1, 0));
+        assert_eq!(tree.pending(4), 0);
+
+        // The vector stays enabled until the last sink goes.
+        drop(sinks.remove(&tree, first));
+        assert_eq!(tree.enabled(4), 1 << 27);
+        tree.raise(vector(155)?);
+        tree.raise(vector(160)?);
+        sinks.service(&tree);
+        assert_eq!((one.count(), two.count(), other.count()), (1, 2, 1));
+        assert_eq!(sinks.counts.vectors, 3);
+        Ok(())
+    }
+
+    #[test]
+    fn the_last_sink_disables_the_vector() -> Result {
+        let (tree, mut sinks) = (Fake::new(), Sinks::new(0));
+        let sink = Counter::new()?;
+        let id = sinks.add(&tree, vector(33)?, sink.clone())?;
+        assert_eq!(tree.enabled(1), 2);
+
+        drop(sinks.remove(&tree, id));
+        assert!(sinks.remove(&tree, id).is_none());
+        assert_eq!(tree.enabled(1), 0);
+        tree.raise(vector(33)?);
+        let (taken, _) = sinks.service(&tree);
+        assert!(taken.owned.is_empty() && taken.strange.is_empty());
+        assert_eq!(sink.count(), 0);
+        assert_eq!(sinks.counts.spurious, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_strange_vector_is_disabled_and_reported_once() -> Result {
+        let (tree, mut sinks) = (Fake::new(), Sinks::new(3));
+        let strange = vector(200)?;
+
+        for time in 0..2 {
+            tree.enable(strange.leaf(), strange.mask());
+            tree.raise(strange);
+            let (_, unseen) = sinks.service(&tree);
+            assert_eq!(unseen.contains(strange), time == 0);
+            assert_eq!(tree.enabled(strange.leaf()), 0);
+            assert_eq!(tree.pending(strange.leaf()), 0);
+        }
+        assert_eq!(sinks.counts.strange, 2);
+        Ok(())
     }
 }

@@ -15,6 +15,8 @@ mod firmware_tests;
 mod gsp;
 mod gsp_tests;
 mod guest_fb_tests;
+mod irq;
+mod irq_tests;
 mod mm;
 mod mm_tests;
 mod regs;
