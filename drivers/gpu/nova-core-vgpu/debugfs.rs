@@ -242,7 +242,11 @@ fn gsp(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "sent {}", stats.sent)?;
     writeln!(f, "received {}", stats.received)?;
     writeln!(f, "corrupt {}", stats.corrupt)?;
+    writeln!(f, "late {}", stats.late)?;
     writeln!(f, "unmatched {}", stats.unmatched)?;
+    writeln!(f, "polls {}", stats.polls)?;
+    writeln!(f, "lost_interrupts {}", stats.lost_interrupts)?;
+    writeln!(f, "killed {}", stats.killed)?;
     writeln!(f, "events_dropped {}", stats.events_dropped)?;
     writeln!(f, "in_flight {in_flight}")
 }

@@ -72,9 +72,9 @@ const NAMES: [&CStr; SUBTREES] = [
 ];
 const NAME_MSI: &CStr = c"nova-core";
 
-/// How messages are sent, and what makes the GPU send the next one.
+/// How messages of some subtrees are sent, and what makes the GPU send the next one.
 #[derive(Clone, Copy)]
-struct Line<'gpu> {
+pub(crate) struct Line<'gpu> {
     tree: PfTree<'gpu>,
     /// Subtrees whose messages come over the line, as `TOP` bits.
     top: u32,
@@ -94,6 +94,13 @@ impl Line<'_> {
     /// Messages again, one at once if something is pending.
     fn release(&self) {
         self.tree.enable_top(self.top);
+    }
+
+    /// For a subscriber that has reason to think that a message was lost: as long as the vector is
+    /// pending the GPU does not send another one by itself.
+    pub(crate) fn resend(&self) {
+        self.hold();
+        self.release();
     }
 }
 
@@ -188,9 +195,17 @@ impl<'gpu> Irq<'gpu> {
     ) -> Result<Subscription<'gpu>> {
         let subtree = self.subtrees.get(vector.subtree()).ok_or(EINVAL)?;
 
+        let msi = !self.is_msix();
+        let top = if msi { ALL_SUBTREES } else { subtree.top() };
+
         Ok(Subscription {
             id: subtree.add(vector, sink)?,
             subtree: subtree.clone(),
+            line: Line {
+                tree: self.tree,
+                top,
+                msi,
+            },
         })
     }
 
@@ -226,6 +241,14 @@ impl PinnedDrop for Irq<'_> {
 pub(crate) struct Subscription<'gpu> {
     subtree: Arc<Subtree<'gpu>>,
     id: u64,
+    line: Line<'gpu>,
+}
+
+impl<'gpu> Subscription<'gpu> {
+    /// The line that the vector comes over.
+    pub(crate) fn line(&self) -> Line<'gpu> {
+        self.line
+    }
 }
 
 impl Drop for Subscription<'_> {

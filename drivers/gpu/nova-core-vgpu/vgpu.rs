@@ -72,5 +72,6 @@ pub use types::{
     MapInfo,
     PageSize,
     RmError,
-    Support, //
+    Support,
+    Wait, //
 };

@@ -83,12 +83,17 @@ impl Falcon<'_, Gsp> {
             0
         };
         if fatal == 0 {
-            self.bar.write(
-                WithBase::of::<Gsp>().at(0),
-                NV_PFALCON_FALCON_INTR_RETRIGGER::zeroed().with_trigger(true),
-            );
+            self.retrigger();
         }
         Causes { message, fatal }
+    }
+
+    /// Makes the engine send its interrupt again if a cause is latched.
+    pub(crate) fn retrigger(&self) {
+        self.bar.write(
+            WithBase::of::<Gsp>().at(0),
+            NV_PFALCON_FALCON_INTR_RETRIGGER::zeroed().with_trigger(true),
+        );
     }
 
     /// Clears those of `causes` that are for the CPU and returns what is still there.

@@ -40,7 +40,8 @@ use crate::{
             ClientId,
             ClientIds,
             ClientObjects,
-            RmError, //
+            RmError,
+            Wait, //
         }, //
     },
     mm::{
@@ -201,7 +202,7 @@ impl Channel {
             names.put(parts, true);
             ("no memory", e.into())
         })?;
-        match ClientObjects::alloc(gpu.cmdq(), names.id) {
+        match ClientObjects::alloc(gpu.cmdq(), names.id, Wait::UNINTERRUPTIBLE) {
             Ok(client) => Ok(Self {
                 names,
                 client,

@@ -4,21 +4,26 @@
 //!
 //! ```text
 //!  call()  ── tx lock: push element(s), ring doorbell ──▶ GSP
-//!    │ wait, no lock held                                  │
-//!    └── rx lock: pull(), check, match ◀── status queue ◀──┘
-//!                   ├─ reply  -> its waiter (function + sequence)
-//!                   └─ event  -> queue, routed after the lock is dropped
+//!    │ sleep, no lock held                                 │
+//!    │                                          interrupt, status queue
+//!    │      thread of the interrupt                        │
+//!    │        reader lock: pull(), check ◀─────────────────┘
+//!    │        pending lock: match
+//!    └───────── reply  -> its waiter (function + sequence), woken
+//!               event  -> list, routed by the same thread with no lock held
 //! ```
 //!
-//! Any number of calls can be in flight. Who waits drains the status queue for everybody; with an
-//! interrupt, the handler thread will do that and wake the waiters instead, behind the same
-//! interface. Lock order: tx before rx.
+//! Any number of calls can be in flight. Until interrupts are up, while GSP boots, who waits looks
+//! at the status queue instead; events then stay in the list until the interrupt is there.
+//!
+//! Locks: reader before pending. tx and announcer are taken with none of the others held.
 
 mod element;
 mod receive;
 mod ring;
 mod split;
 mod transmit;
+mod wait;
 mod waiters;
 
 use kernel::{
@@ -35,24 +40,32 @@ use kernel::{
         Mutex, //
     },
     time::{
-        delay::fsleep,
         Delta,
         Instant,
         Monotonic, //
     },
 };
 
+use kernel_ext::completion::Completion;
+
 use crate::driver::Bar0;
 
 use super::{
     events::Router,
+    interrupt::Announcer,
     nv_status::NvStatus,
     stats, //
 };
 
-use receive::Rx;
+use receive::{
+    Pending,
+    Reader, //
+};
 use ring::Ring;
 use transmit::Tx;
+use wait::Ticket;
+
+pub use wait::Wait;
 
 /// Shortest and longest pause between two looks at the status queue.
 const POLL_MIN: Delta = Delta::from_micros(20);
@@ -134,8 +147,16 @@ pub(crate) struct Stats {
     pub(crate) received: u64,
     /// Elements with a wrong checksum, sequence number or framing.
     pub(crate) corrupt: u64,
-    /// Replies that nobody waited for any more.
+    /// Replies to requests that nobody waited for any more.
+    pub(crate) late: u64,
+    /// Replies that no request was sent for.
     pub(crate) unmatched: u64,
+    /// Looks at the queue because interrupts were not up.
+    pub(crate) polls: u64,
+    /// Messages that were found at a deadline, without an interrupt.
+    pub(crate) lost_interrupts: u64,
+    /// Callers that were killed while they waited.
+    pub(crate) killed: u64,
     /// Events dropped because too many were waiting.
     pub(crate) events_dropped: u64,
 }
@@ -151,14 +172,20 @@ pub(crate) struct Cmdq<'gpu> {
     #[pin]
     tx: Mutex<Tx>,
     #[pin]
-    rx: Mutex<Rx>,
+    reader: Mutex<Reader>,
+    #[pin]
+    pending: Mutex<Pending>,
+    /// How GSP announces messages; `None` while the queue is polled.
+    #[pin]
+    announcer: Mutex<Option<Announcer<'gpu>>>,
+    polls: Atomic<u64>,
     router: Arc<Router>,
     traffic: stats::Stats,
 }
 
 impl<'gpu> Cmdq<'gpu> {
     /// Time that GSP may take for an ordinary request.
-    pub(crate) const DEFAULT_TIMEOUT: Delta = Delta::from_secs(5);
+    pub(crate) const DEFAULT_TIMEOUT: Delta = Wait::UNINTERRUPTIBLE.timeout();
 
     /// Allocates the queues; GSP finds them through its arguments.
     pub(super) fn new(
@@ -171,7 +198,10 @@ impl<'gpu> Cmdq<'gpu> {
             ring: Ring::new(dev)?,
             state: Atomic::new(ALIVE),
             tx <- new_mutex!(Tx::new()),
-            rx <- new_mutex!(Rx::new()),
+            reader <- new_mutex!(Reader::new()),
+            pending <- new_mutex!(Pending::new()),
+            announcer <- new_mutex!(None),
+            polls: Atomic::new(0),
             router: Router::new()?,
             traffic: stats::Stats::new()?,
         })
@@ -195,9 +225,17 @@ impl<'gpu> Cmdq<'gpu> {
     /// Counters, and the number of requests in flight.
     pub(crate) fn stats(&self) -> (Stats, usize) {
         let sent = self.tx.lock().sent;
-        let rx = self.rx.lock();
+        let polls = self.polls.load(Relaxed);
+        let pending = self.pending.lock();
 
-        (Stats { sent, ..rx.stats }, rx.waiters.len())
+        (
+            Stats {
+                sent,
+                polls,
+                ..pending.stats
+            },
+            pending.waiters.len(),
+        )
     }
 
     /// Sends a request of any length and waits for its reply.
@@ -206,15 +244,23 @@ impl<'gpu> Cmdq<'gpu> {
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT` when the reply does not come in time, `EIO` when it comes damaged or the queues
-    /// have become unusable, `ENODEV` when GSP is shut down, `ENOMEM`. The first two are reported.
-    pub(crate) fn call_raw(&self, function: u32, payload: &[u8], timeout: Delta) -> Result<Rpc> {
-        let sequence = self.rx.lock().waiters.add(function, payload.len())?;
+    /// `ETIMEDOUT` when the reply does not come in time, `EINTR` when the caller is killed and
+    /// `wait` allows that, `EIO` when the reply comes damaged or the queues have become unusable,
+    /// `ENODEV` when GSP is shut down, `ENOMEM`. Those of firmware are reported.
+    pub(crate) fn call_raw(
+        &self,
+        function: u32,
+        payload: &[u8],
+        wait: impl Into<Wait>,
+    ) -> Result<Rpc> {
+        let wait = wait.into();
+        let ticket = self.register(function, payload.len())?;
+        let sequence = ticket.sequence;
         let start = Instant::<Monotonic>::now();
         self.traffic.request(function, sequence, payload);
 
-        self.transmit(function, sequence, payload)
-            .and_then(|()| self.wait(function, sequence, timeout))
+        self.transmit(function, sequence, payload, &ticket.wake, wait)
+            .and_then(|()| self.wait(function, &ticket, wait))
             .inspect(|rpc| {
                 self.traffic.reply(
                     function,
@@ -224,10 +270,26 @@ impl<'gpu> Cmdq<'gpu> {
                     start.elapsed(),
                 )
             })
-            .inspect_err(|_| {
-                self.rx.lock().waiters.remove(sequence);
+            .inspect_err(|e| {
+                let mut pending = self.pending.lock();
+                pending.stats.killed += u64::from(*e == EINTR);
+                pending.waiters.abandon(sequence);
+                drop(pending);
                 self.traffic.failed(function, sequence);
             })
+    }
+
+    fn register(&self, function: u32, expected: usize) -> Result<Ticket> {
+        let wake = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+
+        Ok(Ticket {
+            sequence: self
+                .pending
+                .lock()
+                .waiters
+                .add(function, expected, wake.clone())?,
+            wake,
+        })
     }
 
     /// Sends a typed request and waits for its reply.
@@ -238,12 +300,12 @@ impl<'gpu> Cmdq<'gpu> {
     pub(crate) fn call<C: Command>(
         &self,
         command: &C,
-        timeout: Delta,
+        wait: impl Into<Wait>,
     ) -> Result<C::Reply, CallError> {
         let mut payload = KVVec::new();
         command.encode(&mut payload)?;
 
-        let rpc = self.call_raw(C::FUNCTION, &payload, timeout)?;
+        let rpc = self.call_raw(C::FUNCTION, &payload, wait)?;
         if rpc.result != 0 {
             return Err(CallError::Status(rpc.result));
         }
@@ -261,17 +323,30 @@ impl<'gpu> Cmdq<'gpu> {
         let mut payload = KVVec::new();
         command.encode(&mut payload)?;
 
+        let wake = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         self.traffic.request(C::FUNCTION, 0, &payload);
-        self.transmit(C::FUNCTION, 0, &payload)
+        self.transmit(C::FUNCTION, 0, &payload, &wake, Wait::UNINTERRUPTIBLE)
             .inspect_err(|_| self.traffic.failed(C::FUNCTION, 0))
     }
 
-    /// Looks for messages and routes events.
-    pub(crate) fn poll_events(&self) {
+    /// GSP has announced messages. Takes them, wakes who waits, and routes events.
+    pub(super) fn announced(&self) {
         self.drain();
+        self.wake_sender();
         while let Some(event) = self.next_event() {
             self.route(&event);
+            // Replies do not wait until the last event is routed.
+            self.drain();
         }
+    }
+
+    /// From now on GSP announces messages, or does not with `None`.
+    pub(super) fn announce_by(&self, announcer: Option<Announcer<'gpu>>) {
+        *self.announcer.lock() = announcer;
+    }
+
+    fn is_announced(&self) -> bool {
+        self.announcer.lock().is_some()
     }
 
     /// Routes an event that was taken with [`Self::next_event`].
@@ -282,7 +357,7 @@ impl<'gpu> Cmdq<'gpu> {
 
     /// The oldest event that has not been routed.
     pub(super) fn next_event(&self) -> Option<OwnedEvent> {
-        self.rx.lock().events.remove(0).ok()
+        self.pending.lock().events.remove(0).ok()
     }
 
     /// Takes what GSP has sent. Events stay queued for [`Self::next_event`].
@@ -292,6 +367,7 @@ impl<'gpu> Cmdq<'gpu> {
     /// `EIO` when the queues have become unusable, `ENODEV` when GSP is shut down.
     pub(super) fn receive(&self) -> Result {
         self.check_alive()?;
+        self.polls.add(1, Relaxed);
         self.drain();
         self.check_alive()
     }
@@ -299,7 +375,13 @@ impl<'gpu> Cmdq<'gpu> {
     /// Makes every later call fail with `ENODEV`.
     pub(super) fn close(&self) {
         self.state.store(CLOSED, Relaxed);
-        self.rx.lock().waiters.fail_all(ENODEV);
+        self.fail_all(ENODEV);
+    }
+
+    /// Fails everything in flight, with neither of the locks held.
+    fn fail_all(&self, error: Error) {
+        self.pending.lock().waiters.fail_all(error);
+        self.tx.lock().wake_all();
     }
 
     fn check_alive(&self) -> Result {
@@ -310,40 +392,9 @@ impl<'gpu> Cmdq<'gpu> {
         }
     }
 
-    /// Waits for the reply to request `sequence`.
-    fn wait(&self, function: u32, sequence: u32, timeout: Delta) -> Result<Rpc> {
-        let start = Instant::<Monotonic>::now();
-        let mut pause = POLL_MIN;
-
-        loop {
-            // The time is taken first: what comes before the deadline counts, however late this
-            // task gets to run.
-            let late = start.elapsed() > timeout;
-
-            self.poll_events();
-            if let Some(outcome) = self.rx.lock().waiters.take(sequence) {
-                return outcome;
-            }
-            self.check_alive()?;
-            if late {
-                dev_err!(
-                    self.dev,
-                    "GSP: no reply to function {} (request {}) within {} ms; if it stays so, reload the driver\n",
-                    function,
-                    sequence,
-                    timeout.as_millis()
-                );
-                return Err(ETIMEDOUT);
-            }
-            fsleep(pause);
-            if pause < POLL_MAX {
-                pause = pause + pause;
-            }
-        }
-    }
-
-    /// Reports that the queues cannot be used any more and fails everything in flight.
-    fn lost(&self, what: &str) {
+    /// Reports that the queues cannot be used any more and fails everything in flight. Neither tx
+    /// nor pending may be locked.
+    pub(super) fn lost(&self, what: &str) {
         if self.state.cmpxchg(ALIVE, LOST, Relaxed).is_err() {
             return;
         }
@@ -352,5 +403,6 @@ impl<'gpu> Cmdq<'gpu> {
             "GSP: bad {}, messages cannot be told apart any more; reload the driver\n",
             what
         );
+        self.fail_all(EIO);
     }
 }

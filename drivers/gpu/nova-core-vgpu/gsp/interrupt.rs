@@ -37,6 +37,22 @@ use crate::{
 
 use super::cmdq::Cmdq;
 
+/// How GSP announces messages.
+pub(super) struct Announcer<'gpu> {
+    falcon: Falcon<'gpu, GspEngine>,
+    line: irq::Line<'gpu>,
+}
+
+impl Announcer<'_> {
+    /// For somebody who has found a message without an announcement. What should have announced it
+    /// is still latched somewhere between the falcon and the bus, and stands in the way of the next
+    /// one: makes each of them send again.
+    pub(super) fn repeat(&self) {
+        self.falcon.retrigger();
+        self.line.resend();
+    }
+}
+
 /// Takes the interrupt.
 struct Sink<'gpu> {
     dev: &'gpu device::Device<device::Bound>,
@@ -49,21 +65,29 @@ impl irq::Sink for Sink<'_> {
         let Causes { message, fatal } = self.falcon.take_causes();
 
         if message {
-            self.cmdq.poll_events();
+            self.cmdq.announced();
         }
         if fatal != 0 {
             dev_err!(
                 self.dev,
-                "GSP: has stopped (interrupt causes {:#x}); reload the driver\n",
+                "GSP: it has stopped, interrupt causes {:#x}\n",
                 fatal
             );
+            self.cmdq.lost("state of GSP");
         }
     }
 }
 
 /// Messages are announced as long as it lives.
 pub(crate) struct Interrupt<'gpu> {
+    cmdq: Arc<Cmdq<'gpu>>,
     _subscription: irq::Subscription<'gpu>,
+}
+
+impl Drop for Interrupt<'_> {
+    fn drop(&mut self) {
+        self.cmdq.announce_by(None);
+    }
 }
 
 impl<'gpu> Interrupt<'gpu> {
@@ -88,8 +112,13 @@ impl<'gpu> Interrupt<'gpu> {
         };
         let subscription = irq.subscribe(vector, Arc::new(sink, GFP_KERNEL)?)?;
 
-        cmdq.poll_events();
+        cmdq.announce_by(Some(Announcer {
+            falcon: Falcon::new(dev, bar),
+            line: subscription.line(),
+        }));
+        cmdq.announced();
         Ok(Self {
+            cmdq: cmdq.clone(),
             _subscription: subscription,
         })
     }

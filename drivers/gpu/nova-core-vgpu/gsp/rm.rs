@@ -24,6 +24,7 @@ mod ids;
 mod object;
 pub(crate) mod queries;
 
+pub use super::cmdq::Wait;
 pub(crate) use client::ClientObjects;
 pub(crate) use control::{
     control,

@@ -283,10 +283,6 @@ impl<'gpu> Subtree<'gpu> {
 mod tests {
     use super::*;
     use crate::irq::tree::LEAVES;
-    use kernel::sync::atomic::{
-        Atomic,
-        Relaxed, //
-    };
 
     /// A tree in memory.
     struct Fake {

@@ -21,6 +21,7 @@ use super::{
     Info,
     RmError,
     Support,
+    Wait,
     BAR1, //
 };
 use crate::{
@@ -161,14 +162,15 @@ fn check(core: &gpu::Gpu<'_>, ids: &mut ClientIds) -> Result<(Facts, u16), &'sta
         "GSP-RM does not answer questions about vGPU"
     };
     let id = ids.take().ok_or("no RM client id is free")?;
-    let client = ClientObjects::alloc(core.cmdq(), id).map_err(|(e, reusable)| {
-        if reusable {
-            ids.put(id);
-        } else {
-            ids.lose(id);
-        }
-        failed(Failed("RM client", e))
-    })?;
+    let client =
+        ClientObjects::alloc(core.cmdq(), id, Wait::UNINTERRUPTIBLE).map_err(|(e, reusable)| {
+            if reusable {
+                ids.put(id);
+            } else {
+                ids.lose(id);
+            }
+            failed(Failed("RM client", e))
+        })?;
     let facts = questions(core, client.subdevice());
     match client.free(core.cmdq()) {
         Ok(()) => ids.put(id),

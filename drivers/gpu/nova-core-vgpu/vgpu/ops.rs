@@ -34,7 +34,8 @@ use super::{
     GuestFbError,
     Info,
     RmClient,
-    RmError, //
+    RmError,
+    Wait, //
 };
 use crate::{
     ce::CopyEngine,
@@ -128,10 +129,11 @@ impl Gpu {
     ///
     /// # Errors
     ///
-    /// What firmware says, `EBUSY` when there are too many clients, `ENODEV`.
+    /// What firmware says, `EBUSY` when there are too many clients, `EINTR` if `wait` allows that,
+    /// `ENODEV`.
     #[inline(never)]
-    pub fn rm_client(self: &Arc<Self>) -> Result<RmClient, RmError> {
-        RmClient::new(self)
+    pub fn rm_client(self: &Arc<Self>, wait: Wait) -> Result<RmClient, RmError> {
+        RmClient::new(self, wait)
     }
 
     /// Reserves `count` channel IDs for the vGPU behind `gfid`, the same ones on every runlist.

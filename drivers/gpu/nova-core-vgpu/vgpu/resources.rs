@@ -14,14 +14,14 @@ use core::ops::Range;
 
 use kernel::{
     prelude::*,
-    sync::Arc,
-    time::Delta, //
+    sync::Arc, //
 };
 
 use super::{
     Gpu,
     MapInfo,
-    RmError, //
+    RmError,
+    Wait, //
 };
 use crate::{
     gsp::{
@@ -154,11 +154,11 @@ pub struct RmClient {
 }
 
 impl RmClient {
-    pub(super) fn new(gpu: &Arc<Gpu>) -> Result<Self, RmError> {
+    pub(super) fn new(gpu: &Arc<Gpu>, wait: Wait) -> Result<Self, RmError> {
         let core = gpu.enter()?;
         Self::retry_lost(gpu, core.cmdq());
         let id = gpu.ids.lock().take().ok_or(EBUSY)?;
-        let objects = ClientObjects::alloc(core.cmdq(), id).map_err(|(e, gone)| {
+        let objects = ClientObjects::alloc(core.cmdq(), id, wait).map_err(|(e, gone)| {
             gpu.settle_id(id, gone);
             e
         })?;
@@ -185,27 +185,16 @@ impl RmClient {
         self.objects.handle()
     }
 
-    /// Sends a control to the subdevice, with the usual deadline. On success `params` holds the
-    /// parameters of the reply.
+    /// Sends a control to the subdevice. On success `params` holds the parameters of the reply.
     ///
     /// # Errors
     ///
-    /// What firmware says, `ETIMEDOUT`, `ENODEV`.
+    /// What firmware says, `ETIMEDOUT`, `EINTR` if `wait` allows that, `ENODEV`. When the error has
+    /// no status, firmware may have done what it was told or may still do it.
     #[inline(never)]
-    pub fn control(&self, cmd: u32, params: &mut [u8]) -> Result<(), RmError> {
-        self.control_timeout(cmd, params, Cmdq::DEFAULT_TIMEOUT)
-    }
-
-    /// Same as [`RmClient::control`], with a deadline of its own.
-    #[inline(never)]
-    pub fn control_timeout(
-        &self,
-        cmd: u32,
-        params: &mut [u8],
-        timeout: Delta,
-    ) -> Result<(), RmError> {
+    pub fn control(&self, cmd: u32, params: &mut [u8], wait: Wait) -> Result<(), RmError> {
         let core = self.gpu.enter()?;
-        rm::control(core.cmdq(), self.objects.subdevice(), cmd, params, timeout)
+        rm::control(core.cmdq(), self.objects.subdevice(), cmd, params, wait)
     }
 
     #[inline(never)]

@@ -20,7 +20,10 @@ pub use crate::{
         }, //
     },
     fifo::engines::EngineBitmap,
-    gsp::rm::RmError,
+    gsp::rm::{
+        RmError,
+        Wait, //
+    },
     mm::pagetable::PageSize, //
 };
 

@@ -14,7 +14,8 @@ use kernel::{
 };
 use nova_core_vgpu::vgpu::{
     RmClient,
-    RmError, //
+    RmError,
+    Wait, //
 };
 
 use crate::types::metadata::CMD_PGPU_ADD_VGPU_TYPE;
@@ -34,14 +35,15 @@ const RETRY_TIMEOUT: Delta = Delta::from_secs(5);
 
 /// Makes the types of a metadata blob known to the GSP.
 pub(crate) fn add_types(client: &RmClient, payload: &mut [u8]) -> Result<(), RmError> {
-    client.control(CMD_PGPU_ADD_VGPU_TYPE, payload)
+    client.control(CMD_PGPU_ADD_VGPU_TYPE, payload, Wait::UNINTERRUPTIBLE)
 }
 
-/// Starts the plugin task that `params` describe.
+/// Starts the plugin task that `params` describe. A fatal signal ends the wait, not the start.
 pub(crate) fn bootload(client: &RmClient, params: &mut Bootload) -> Result<(), RmError> {
     client.control(
         wire::CMD_BOOTLOAD_GSP_VGPU_PLUGIN_TASK,
         params.as_mut_bytes(),
+        Wait::KILLABLE,
     )
 }
 
@@ -53,9 +55,10 @@ pub(crate) struct Stopped {
     pub(crate) cleanup: Result<(), RmError>,
 }
 
-/// Ends the plugin task of `gfid` and makes the GSP forget its vGPU.
-pub(crate) fn stop(client: &RmClient, gfid: u32) -> Stopped {
-    let send = |cmd, timeout| client.control_timeout(cmd, Gfid { gfid }.as_mut_bytes(), timeout);
+/// Ends the plugin task of `gfid` and makes the GSP forget its vGPU. `wait` makes a [`Wait`] of a
+/// time: killable only if somebody tries again.
+pub(crate) fn stop(client: &RmClient, gfid: u32, wait: fn(Delta) -> Wait) -> Stopped {
+    let send = |cmd, timeout| client.control(cmd, Gfid { gfid }.as_mut_bytes(), wait(timeout));
 
     let shutdown = send(wire::CMD_SHUTDOWN_GSP_VGPU_PLUGIN_TASK, STOP_TIMEOUT);
     let timeout = match &shutdown {

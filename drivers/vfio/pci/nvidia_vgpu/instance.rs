@@ -37,7 +37,8 @@ use nova_core_vgpu::vgpu::{
     GuestFb,
     GuestFbError,
     MapInfo,
-    RmClient, //
+    RmClient,
+    Wait, //
 };
 
 use crate::{
@@ -206,7 +207,7 @@ impl Instance {
             .inspect_err(|e| {
                 dev_err!(dev, "cannot create a vGPU: shared area: {:?}\n", e);
             })?;
-        let client = gpu.rm_client().inspect_err(|e| {
+        let client = gpu.rm_client(Wait::KILLABLE).inspect_err(|e| {
             dev_err!(dev, "cannot create a vGPU: RM client: {}\n", e);
         })?;
         let mut instance = Self {
@@ -317,7 +318,7 @@ impl Instance {
 
     /// Ends the task. Returns whether the firmware has let go of memory and channels.
     fn stop_task(&self, client: &RmClient) -> bool {
-        let stopped = control::stop(client, self.identity.gfid);
+        let stopped = control::stop(client, self.identity.gfid, Wait::uninterruptible);
         if let Err(e) = stopped.shutdown {
             if self.task == Task::Yes {
                 dev_warn!(self.dev, "SHUTDOWN of the vGPU failed: {}\n", e);

@@ -111,7 +111,7 @@ result "CLEANUP fails at close" \
 result "CLEANUP fails at close and the VF is unbound" remains_until_unbind
 result "the plugin never boots" fails_with "plugin-no-boot" "$(vf_line "plugin: boot: no answer")"
 result "a late reply to BOOTLOAD is not taken for the next one" \
-	fails_with "late-reply=$FN_RM_CONTROL:5500:1" "reply to function $FN_RM_CONTROL .*nobody waits for"
+	fails_with "late-reply=$FN_RM_CONTROL:5500:1" "late reply to function $FN_RM_CONTROL "
 echo 0 >"$type_file"
 disable_vfs
 result "nothing is left behind" settled

@@ -7,8 +7,12 @@
 //!  checksum or sequence wrong   ─▶ dropped, counted, reported; its request fails with EIO
 //!  continuation                 ─▶ appended to the reply that is not complete
 //!  event                        ─▶ event queue
-//!  reply                        ─▶ its waiter, else counted and reported
+//!  reply                        ─▶ its waiter, which is woken
+//!                                  late: counted; nobody's: counted and reported
 //! ```
+//!
+//! Two locks: one lets a single task read the queue, and may be held over a short sleep; the other
+//! protects what callers look at, for a few instructions. Order: reader before pending.
 
 use kernel::{
     prelude::*,
@@ -41,18 +45,29 @@ const CHECKSUM_RETRIES: u32 = 3;
 /// Events kept until somebody routes them; more are dropped and counted.
 const MAX_EVENTS: usize = 128;
 
-/// State of the receiving side.
-pub(super) struct Rx {
+/// Where reading has got to.
+pub(super) struct Reader {
     element_sequence: u32,
+}
+
+impl Reader {
+    pub(super) fn new() -> Self {
+        Self {
+            element_sequence: 0,
+        }
+    }
+}
+
+/// What has come, and who waits for something.
+pub(super) struct Pending {
     pub(super) waiters: Waiters,
     pub(super) events: KVec<OwnedEvent>,
     pub(super) stats: Stats,
 }
 
-impl Rx {
+impl Pending {
     pub(super) fn new() -> Self {
         Self {
-            element_sequence: 0,
             waiters: Waiters::new(),
             events: KVec::new(),
             stats: Stats::default(),
@@ -61,27 +76,26 @@ impl Rx {
 }
 
 impl Cmdq<'_> {
-    /// Takes every complete element out of the status queue.
-    pub(super) fn drain(&self) {
-        let mut rx = self.rx.lock();
+    /// Takes every complete element out of the status queue. Returns how many there were.
+    pub(super) fn drain(&self) -> usize {
+        let mut reader = self.reader.lock();
+        let mut taken = 0;
 
         while self.check_alive().is_ok() {
-            match self.next_element(&mut rx) {
-                Ok(true) => (),
+            match self.next_element(&mut reader) {
+                Ok(true) => taken += 1,
                 Ok(false) => break,
                 Err(what) => {
-                    rx.stats.corrupt += 1;
+                    self.pending.lock().stats.corrupt += 1;
                     self.lost(what);
                 }
             }
         }
-        if let Err(e) = self.check_alive() {
-            rx.waiters.fail_all(e);
-        }
+        taken
     }
 
     /// Takes one element. `false`: there is none. `Err` names what makes the queue unusable.
-    fn next_element(&self, rx: &mut Rx) -> Result<bool, &'static str> {
+    fn next_element(&self, reader: &mut Reader) -> Result<bool, &'static str> {
         let used = self
             .ring
             .used()
@@ -107,19 +121,18 @@ impl Cmdq<'_> {
             .release(element::slots(frame.payload))
             .map_err(|_| "status queue")?;
 
-        let expected = rx.element_sequence;
-        rx.element_sequence = if good {
+        let expected = reader.element_sequence;
+        reader.element_sequence = if good {
             frame.element_sequence.wrapping_add(1)
         } else {
             expected.wrapping_add(1)
         };
         if !good || frame.element_sequence != expected {
-            self.reject(rx, &frame, good, expected);
+            self.reject(&frame, good, expected);
             return Ok(true);
         }
 
-        rx.stats.received += 1;
-        self.accept(rx, &frame, bytes);
+        self.accept(&frame, bytes);
         Ok(true)
     }
 
@@ -139,15 +152,18 @@ impl Cmdq<'_> {
 
     /// Deals with an element whose checksum or sequence number is wrong. An error when a request
     /// fails because of it, else a warning: what needed the message will report that it is missing.
-    fn reject(&self, rx: &mut Rx, frame: &element::Frame, good: bool, expected: u32) {
-        rx.stats.corrupt += 1;
-
+    fn reject(&self, frame: &element::Frame, good: bool, expected: u32) {
         let fault = if good {
             "wrong sequence number"
         } else {
             "wrong checksum"
         };
-        if rx.waiters.fail(frame.function, frame.sequence, EIO) == Matched::Reply {
+        let matched = {
+            let mut pending = self.pending.lock();
+            pending.stats.corrupt += 1;
+            pending.waiters.fail(frame.function, frame.sequence, EIO)
+        };
+        if matched == Matched::Reply {
             dev_err!(
                 self.dev,
                 "GSP: {} in the reply to function {} (element {}); if it stays so, reload the driver\n",
@@ -167,11 +183,14 @@ impl Cmdq<'_> {
     }
 
     /// Hands a good element to who wants it.
-    fn accept(&self, rx: &mut Rx, frame: &element::Frame, mut bytes: KVVec<u8>) {
+    fn accept(&self, frame: &element::Frame, mut bytes: KVVec<u8>) {
+        let mut pending = self.pending.lock();
+        pending.stats.received += 1;
+
         if frame.function == function::CONTINUATION_RECORD {
             let part = bytes.get(HEADERS_SIZE..).unwrap_or(&[]);
-            if rx.waiters.continuation(frame.is_full(), part) == Matched::Nobody {
-                rx.stats.unmatched += 1;
+            if pending.waiters.continuation(frame.is_full(), part) == Matched::Nobody {
+                pending.stats.unmatched += 1;
             }
             return;
         }
@@ -180,8 +199,8 @@ impl Cmdq<'_> {
         bytes.truncate(frame.payload);
 
         if frame.function >= event::FIRST {
-            if rx.events.len() >= MAX_EVENTS {
-                rx.stats.events_dropped += 1;
+            if pending.events.len() >= MAX_EVENTS {
+                pending.stats.events_dropped += 1;
                 return;
             }
             let event = OwnedEvent {
@@ -189,8 +208,8 @@ impl Cmdq<'_> {
                 result: frame.result,
                 payload: bytes,
             };
-            if rx.events.push(event, GFP_KERNEL).is_err() {
-                rx.stats.events_dropped += 1;
+            if pending.events.push(event, GFP_KERNEL).is_err() {
+                pending.stats.events_dropped += 1;
             }
             return;
         }
@@ -199,18 +218,31 @@ impl Cmdq<'_> {
             result: frame.result,
             payload: bytes,
         };
-        if rx
+        match pending
             .waiters
             .reply(frame.function, frame.sequence, frame.is_full(), rpc)
-            == Matched::Nobody
         {
-            rx.stats.unmatched += 1;
-            dev_warn!(
-                self.dev,
-                "GSP: reply to function {} (request {}) that nobody waits for, ignored\n",
-                frame.function,
-                frame.sequence
-            );
+            Matched::Reply => (),
+            Matched::Late => {
+                pending.stats.late += 1;
+                drop(pending);
+                dev_info!(
+                    self.dev,
+                    "GSP: late reply to function {} (request {}), dropped\n",
+                    frame.function,
+                    frame.sequence
+                );
+            }
+            Matched::Nobody => {
+                pending.stats.unmatched += 1;
+                drop(pending);
+                dev_warn!(
+                    self.dev,
+                    "GSP: reply to function {} (request {}) that nobody waits for, ignored\n",
+                    frame.function,
+                    frame.sequence
+                );
+            }
         }
     }
 }

@@ -4,18 +4,28 @@
 //!
 //! ```text
 //!  add() -> Waiting ──reply(function, sequence)──▶ Done(reply) ──take()──▶ gone
-//!              └──fail()──▶ Failed ──take()──▶ gone        remove(): the caller gave up
+//!              ├──fail()──▶ Failed ──take()──▶ gone
+//!              └──abandon(): the caller gave up──▶ Abandoned ──reply()──▶ gone, the reply is late
 //! ```
 //!
 //! A reply finds its request by function *and* sequence number, so any number of requests can be
 //! in flight and a late reply to a request that timed out cannot be taken for another one's.
+//! Requests that were given up are remembered, so that a reply that is only late can be told from
+//! one that was never asked for.
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+use kernel_ext::completion::Completion;
 
 use super::{
     split,
     Rpc, //
 };
+
+/// Requests that are remembered after they were given up; the oldest are forgotten.
+const MAX_ABANDONED: usize = 64;
 
 /// State of one request.
 enum State {
@@ -27,6 +37,16 @@ enum State {
     Done(Rpc),
     /// The reply came and could not be used.
     Failed(Error),
+    /// Nobody waits any more, and nothing has come.
+    Abandoned,
+    /// Nobody waits any more, and this many bytes of the reply have come.
+    Discarding(usize),
+}
+
+impl State {
+    fn is_live(&self) -> bool {
+        !matches!(self, State::Abandoned | State::Discarding(_))
+    }
 }
 
 struct Waiter {
@@ -35,6 +55,15 @@ struct Waiter {
     /// Length of the reply payload in bytes if it is as long as the request's.
     expected: usize,
     state: State,
+    /// Whoever waits for the outcome.
+    wake: Arc<Completion>,
+}
+
+impl Waiter {
+    fn finish(&mut self, state: State) {
+        self.state = state;
+        self.wake.complete();
+    }
 }
 
 /// All requests in flight.
@@ -48,6 +77,8 @@ pub(super) struct Waiters {
 pub(super) enum Matched {
     /// A reply, or a part of one, that somebody waits for.
     Reply,
+    /// A reply, or a part of one, to a request that was given up.
+    Late,
     /// Nobody waits for it.
     Nobody,
 }
@@ -61,19 +92,26 @@ impl Waiters {
         }
     }
 
-    /// Requests in flight.
+    /// Requests that somebody waits for.
     pub(super) fn len(&self) -> usize {
-        self.list.len()
+        self.list.iter().filter(|w| w.state.is_live()).count()
     }
 
-    /// Registers a request with `expected` bytes of payload and returns its sequence number.
-    pub(super) fn add(&mut self, function: u32, expected: usize) -> Result<u32> {
+    /// Registers a request with `expected` bytes of payload and returns its sequence number. `wake`
+    /// is completed when there is an outcome.
+    pub(super) fn add(
+        &mut self,
+        function: u32,
+        expected: usize,
+        wake: Arc<Completion>,
+    ) -> Result<u32> {
         let sequence = self.next_sequence;
         let waiter = Waiter {
             sequence,
             function,
             expected,
             state: State::Waiting,
+            wake,
         };
 
         self.list.push(waiter, GFP_KERNEL)?;
@@ -81,9 +119,28 @@ impl Waiters {
         Ok(sequence)
     }
 
-    /// Forgets a request.
-    pub(super) fn remove(&mut self, sequence: u32) {
-        self.list.retain(|waiter| waiter.sequence != sequence);
+    /// Nobody waits for the reply to a request any more.
+    pub(super) fn abandon(&mut self, sequence: u32) {
+        let Some(index) = self.list.iter().position(|w| w.sequence == sequence) else {
+            return;
+        };
+        let Some(waiter) = self.list.get_mut(index) else {
+            return;
+        };
+        waiter.state = match &waiter.state {
+            State::Waiting => State::Abandoned,
+            State::Partial(rpc) => State::Discarding(rpc.payload.len()),
+            _ => {
+                let _ = self.list.remove(index);
+                return;
+            }
+        };
+
+        let oldest = self.list.iter().position(|w| !w.state.is_live());
+        let abandoned = self.list.len() - self.len();
+        if let Some(oldest) = oldest.filter(|_| abandoned > MAX_ABANDONED) {
+            let _ = self.list.remove(oldest);
+        }
     }
 
     /// The outcome of a request, once there is one.
@@ -95,7 +152,7 @@ impl Waiters {
         match self.list.remove(index).ok()?.state {
             State::Done(rpc) => Some(Ok(rpc)),
             State::Failed(error) => Some(Err(error)),
-            State::Waiting | State::Partial(_) => None,
+            _ => None,
         }
     }
 
@@ -116,52 +173,90 @@ impl Waiters {
         self.abort_partial();
 
         let Some(waiter) = self.find(function, sequence) else {
+            return self.late(function, sequence, full, rpc.payload.len());
+        };
+        if split::goes_on(rpc.payload.len(), waiter.expected, full) {
+            waiter.state = State::Partial(rpc);
+        } else {
+            waiter.finish(State::Done(rpc));
+        }
+        Matched::Reply
+    }
+
+    /// Looks whether a reply is late, `received` bytes of which have come.
+    fn late(&mut self, function: u32, sequence: u32, full: bool, received: usize) -> Matched {
+        let Some(index) = self.list.iter().position(|w| {
+            w.function == function && w.sequence == sequence && matches!(w.state, State::Abandoned)
+        }) else {
             return Matched::Nobody;
         };
-        waiter.state = if split::goes_on(rpc.payload.len(), waiter.expected, full) {
-            State::Partial(rpc)
-        } else {
-            State::Done(rpc)
-        };
-        Matched::Reply
+
+        self.discard(index, full, received);
+        Matched::Late
+    }
+
+    /// Waits for the rest of a late reply, or forgets it.
+    fn discard(&mut self, index: usize, full: bool, received: usize) {
+        match self.list.get_mut(index) {
+            Some(waiter) if split::goes_on(received, waiter.expected, full) => {
+                waiter.state = State::Discarding(received);
+            }
+            _ => {
+                let _ = self.list.remove(index);
+            }
+        }
     }
 
     /// Stores a continuation of the reply that is not complete yet.
     pub(super) fn continuation(&mut self, full: bool, part: &[u8]) -> Matched {
-        let Some(waiter) = self
+        let Some(index) = self
             .list
-            .iter_mut()
-            .find(|w| matches!(w.state, State::Partial(_)))
+            .iter()
+            .position(|w| matches!(w.state, State::Partial(_) | State::Discarding(_)))
         else {
             return Matched::Nobody;
         };
-        let State::Partial(mut rpc) = core::mem::replace(&mut waiter.state, State::Waiting) else {
+        let Some(waiter) = self.list.get_mut(index) else {
             return Matched::Nobody;
         };
 
-        waiter.state = match rpc.payload.extend_from_slice(part, GFP_KERNEL) {
-            Err(e) => State::Failed(e.into()),
-            Ok(()) if split::goes_on(rpc.payload.len(), waiter.expected, full) => {
-                State::Partial(rpc)
+        match core::mem::replace(&mut waiter.state, State::Waiting) {
+            State::Partial(mut rpc) => {
+                match rpc.payload.extend_from_slice(part, GFP_KERNEL) {
+                    Err(e) => waiter.finish(State::Failed(e.into())),
+                    Ok(()) if split::goes_on(rpc.payload.len(), waiter.expected, full) => {
+                        waiter.state = State::Partial(rpc);
+                    }
+                    Ok(()) => waiter.finish(State::Done(rpc)),
+                }
+                Matched::Reply
             }
-            Ok(()) => State::Done(rpc),
-        };
-        Matched::Reply
+            State::Discarding(received) => {
+                self.discard(index, full, received.saturating_add(part.len()));
+                Matched::Late
+            }
+            other => {
+                waiter.state = other;
+                Matched::Nobody
+            }
+        }
     }
 
     fn abort_partial(&mut self) {
         for waiter in self.list.iter_mut() {
             if matches!(waiter.state, State::Partial(_)) {
-                waiter.state = State::Failed(EIO);
+                waiter.finish(State::Failed(EIO));
             }
         }
+        self.list
+            .retain(|w| !matches!(w.state, State::Discarding(_)));
     }
 
     /// Fails the request that an unusable element claims to answer.
     pub(super) fn fail(&mut self, function: u32, sequence: u32, error: Error) -> Matched {
         match self.find(function, sequence) {
             Some(waiter) => {
-                waiter.state = State::Failed(error);
+                waiter.finish(State::Failed(error));
                 Matched::Reply
             }
             None => Matched::Nobody,
@@ -170,8 +265,12 @@ impl Waiters {
 
     /// Fails everything in flight.
     pub(super) fn fail_all(&mut self, error: Error) {
+        self.list.retain(|waiter| waiter.state.is_live());
         for waiter in self.list.iter_mut() {
-            waiter.state = State::Failed(error);
+            // A reply that has come is as good as it was.
+            if !matches!(waiter.state, State::Done(_)) {
+                waiter.finish(State::Failed(error));
+            }
         }
     }
 }
@@ -180,6 +279,7 @@ impl Waiters {
 #[kunit_tests(nova_core_vgpu_waiters)]
 mod tests {
     use super::*;
+    use kernel::time::Delta;
 
     const CONTROL: u32 = 76;
     const ALLOC: u32 = 103;
@@ -188,6 +288,14 @@ mod tests {
         let mut payload = KVVec::new();
         payload.extend_from_slice(bytes, GFP_KERNEL)?;
         Ok(Rpc { result: 0, payload })
+    }
+
+    fn add(waiters: &mut Waiters, function: u32, expected: usize) -> Result<u32> {
+        waiters.add(
+            function,
+            expected,
+            Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+        )
     }
 
     fn taken(waiters: &mut Waiters, sequence: u32) -> Option<u8> {
@@ -200,9 +308,9 @@ mod tests {
     #[test]
     fn replies_in_any_order_find_their_requests() -> Result {
         let mut waiters = Waiters::new();
-        let a = waiters.add(CONTROL, 1)?;
-        let b = waiters.add(CONTROL, 1)?;
-        let c = waiters.add(ALLOC, 1)?;
+        let a = add(&mut waiters, CONTROL, 1)?;
+        let b = add(&mut waiters, CONTROL, 1)?;
+        let c = add(&mut waiters, ALLOC, 1)?;
 
         for (function, sequence, value) in [(ALLOC, c, 3), (CONTROL, b, 2), (CONTROL, a, 1)] {
             assert!(waiters.reply(function, sequence, false, rpc(&[value])?) == Matched::Reply);
@@ -215,23 +323,90 @@ mod tests {
     }
 
     #[test]
-    fn late_reply_is_nobodys() -> Result {
+    fn late_reply_is_recognised_once() -> Result {
         let mut waiters = Waiters::new();
-        let late = waiters.add(CONTROL, 1)?;
-        waiters.remove(late);
-        let next = waiters.add(CONTROL, 1)?;
+        let late = add(&mut waiters, CONTROL, 1)?;
+        waiters.abandon(late);
+        let next = add(&mut waiters, CONTROL, 1)?;
+        assert_eq!(waiters.len(), 1);
 
-        assert!(waiters.reply(CONTROL, late, false, rpc(&[9])?) == Matched::Nobody);
+        assert!(waiters.reply(CONTROL, late, false, rpc(&[9])?) == Matched::Late);
         assert_eq!(taken(&mut waiters, next), None);
+        assert!(waiters.reply(CONTROL, late, false, rpc(&[9])?) == Matched::Nobody);
         assert!(waiters.reply(CONTROL, next, false, rpc(&[1])?) == Matched::Reply);
         assert_eq!(taken(&mut waiters, next), Some(1));
         Ok(())
     }
 
     #[test]
+    fn late_long_reply_is_late_to_its_end() -> Result {
+        let mut waiters = Waiters::new();
+        let whole = add(&mut waiters, CONTROL, 5)?;
+        let half = add(&mut waiters, CONTROL, 5)?;
+        waiters.abandon(whole);
+
+        assert!(waiters.reply(CONTROL, whole, true, rpc(&[1, 2])?) == Matched::Late);
+        assert!(waiters.continuation(true, &[3, 4]) == Matched::Late);
+        assert!(waiters.continuation(false, &[5]) == Matched::Late);
+        assert!(waiters.continuation(false, &[6]) == Matched::Nobody);
+
+        // Given up in the middle of the reply.
+        assert!(waiters.reply(CONTROL, half, true, rpc(&[1, 2])?) == Matched::Reply);
+        waiters.abandon(half);
+        assert!(waiters.continuation(true, &[3, 4]) == Matched::Late);
+        assert!(waiters.continuation(false, &[5]) == Matched::Late);
+        assert!(waiters.continuation(false, &[6]) == Matched::Nobody);
+        Ok(())
+    }
+
+    #[test]
+    fn the_oldest_of_many_given_up_is_forgotten() -> Result {
+        let mut waiters = Waiters::new();
+        let live = add(&mut waiters, CONTROL, 1)?;
+        let first = add(&mut waiters, CONTROL, 1)?;
+        waiters.abandon(first);
+        let second = add(&mut waiters, CONTROL, 1)?;
+        waiters.abandon(second);
+        for _ in 1..MAX_ABANDONED {
+            let one = add(&mut waiters, CONTROL, 1)?;
+            waiters.abandon(one);
+        }
+
+        assert_eq!(waiters.len(), 1);
+        assert!(waiters.reply(CONTROL, first, false, rpc(&[1])?) == Matched::Nobody);
+        assert!(waiters.reply(CONTROL, second, false, rpc(&[1])?) == Matched::Late);
+        assert!(waiters.reply(CONTROL, live, false, rpc(&[1])?) == Matched::Reply);
+        Ok(())
+    }
+
+    #[test]
+    fn an_outcome_wakes_its_waiter_and_no_other() -> Result {
+        let mut waiters = Waiters::new();
+        let soon = Delta::from_millis(1);
+        let (a, b) = (
+            Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+            Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+        );
+        let answered = waiters.add(CONTROL, 5, a.clone())?;
+        waiters.add(CONTROL, 1, b.clone())?;
+
+        assert!(waiters.reply(CONTROL, answered, true, rpc(&[1, 2])?) == Matched::Reply);
+        assert_eq!(a.wait_timeout(soon), Err(ETIMEDOUT));
+        assert!(waiters.continuation(false, &[3]) == Matched::Reply);
+        assert_eq!(a.wait_timeout(soon), Ok(()));
+        assert_eq!(b.wait_timeout(soon), Err(ETIMEDOUT));
+
+        waiters.fail_all(EIO);
+        assert_eq!(b.wait_timeout(soon), Ok(()));
+        // What has been answered stays so.
+        assert_eq!(taken(&mut waiters, answered), Some(1));
+        Ok(())
+    }
+
+    #[test]
     fn function_must_match_too() -> Result {
         let mut waiters = Waiters::new();
-        let a = waiters.add(CONTROL, 1)?;
+        let a = add(&mut waiters, CONTROL, 1)?;
 
         assert!(waiters.reply(ALLOC, a, false, rpc(&[1])?) == Matched::Nobody);
         assert_eq!(taken(&mut waiters, a), None);
@@ -241,8 +416,8 @@ mod tests {
     #[test]
     fn firmware_without_sequence_numbers_answers_in_order() -> Result {
         let mut waiters = Waiters::new();
-        let a = waiters.add(CONTROL, 1)?;
-        let b = waiters.add(CONTROL, 1)?;
+        let a = add(&mut waiters, CONTROL, 1)?;
+        let b = add(&mut waiters, CONTROL, 1)?;
 
         assert!(waiters.reply(CONTROL, 0, false, rpc(&[1])?) == Matched::Reply);
         assert!(waiters.reply(CONTROL, 0, false, rpc(&[2])?) == Matched::Reply);
@@ -254,7 +429,7 @@ mod tests {
     #[test]
     fn long_reply_is_put_together() -> Result {
         let mut waiters = Waiters::new();
-        let a = waiters.add(CONTROL, 5)?;
+        let a = add(&mut waiters, CONTROL, 5)?;
 
         assert!(waiters.reply(CONTROL, a, true, rpc(&[1, 2])?) == Matched::Reply);
         assert_eq!(taken(&mut waiters, a), None);
@@ -271,8 +446,8 @@ mod tests {
     #[test]
     fn interrupted_long_reply_fails() -> Result {
         let mut waiters = Waiters::new();
-        let a = waiters.add(CONTROL, 5)?;
-        let b = waiters.add(ALLOC, 1)?;
+        let a = add(&mut waiters, CONTROL, 5)?;
+        let b = add(&mut waiters, ALLOC, 1)?;
 
         assert!(waiters.reply(CONTROL, a, true, rpc(&[1, 2])?) == Matched::Reply);
         assert!(waiters.reply(ALLOC, b, false, rpc(&[7])?) == Matched::Reply);
@@ -284,8 +459,8 @@ mod tests {
     #[test]
     fn damaged_reply_fails_its_request_only() -> Result {
         let mut waiters = Waiters::new();
-        let a = waiters.add(CONTROL, 1)?;
-        let b = waiters.add(CONTROL, 1)?;
+        let a = add(&mut waiters, CONTROL, 1)?;
+        let b = add(&mut waiters, CONTROL, 1)?;
 
         assert!(waiters.fail(CONTROL, a, EIO) == Matched::Reply);
         assert!(waiters.fail(CONTROL, a, EIO) == Matched::Nobody);

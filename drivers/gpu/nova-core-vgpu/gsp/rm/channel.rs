@@ -23,7 +23,8 @@ use super::{
     },
     ClientObjects,
     RmError,
-    Target, //
+    Target,
+    Wait, //
 };
 use crate::gsp::{
     cmdq::Cmdq,
@@ -74,6 +75,7 @@ impl<'a, 'gpu> ChannelObjects<'a, 'gpu> {
                 class,
                 params,
             },
+            Wait::UNINTERRUPTIBLE,
         )
     }
 

@@ -24,7 +24,10 @@ use super::{
     Target, //
 };
 use crate::gsp::{
-    cmdq::Cmdq,
+    cmdq::{
+        Cmdq,
+        Wait, //
+    },
     fw::r570_144::rm::{
         DeviceParams,
         RootParams,
@@ -49,20 +52,24 @@ pub(crate) struct ClientObjects {
 impl ClientObjects {
     /// Allocates root, device and subdevice. What was allocated is freed again if a later one
     /// fails; the returned flag says whether the id may be used again.
-    pub(crate) fn alloc(cmdq: &Cmdq<'_>, id: ClientId) -> Result<Self, (RmError, bool)> {
+    pub(crate) fn alloc(
+        cmdq: &Cmdq<'_>,
+        id: ClientId,
+        wait: Wait,
+    ) -> Result<Self, (RmError, bool)> {
         let this = Self {
             root: HANDLE_ROOT | id.number(),
         };
-        this.alloc_root(cmdq).map_err(|e| {
+        this.alloc_root(cmdq, wait).map_err(|e| {
             // With a status, firmware has refused; without one nobody knows what it did.
             (e, e.status().is_some() || this.forget(cmdq).is_ok())
         })?;
-        this.alloc_children(cmdq)
+        this.alloc_children(cmdq, wait)
             .map_err(|e| (e, this.free(cmdq).is_ok()))?;
         Ok(this)
     }
 
-    fn alloc_root(&self, cmdq: &Cmdq<'_>) -> Result<(), RmError> {
+    fn alloc_root(&self, cmdq: &Cmdq<'_>, wait: Wait) -> Result<(), RmError> {
         let root_params = RootParams::new(self.root);
         object::alloc(
             cmdq,
@@ -73,10 +80,11 @@ impl ClientObjects {
                 class: CLASS_ROOT,
                 params: root_params.as_bytes(),
             },
+            wait,
         )
     }
 
-    fn alloc_children(&self, cmdq: &Cmdq<'_>) -> Result<(), RmError> {
+    fn alloc_children(&self, cmdq: &Cmdq<'_>, wait: Wait) -> Result<(), RmError> {
         let device_params = DeviceParams {
             h_client_share: self.root,
             ..DeviceParams::default()
@@ -90,6 +98,7 @@ impl ClientObjects {
                 class: CLASS_DEVICE,
                 params: device_params.as_bytes(),
             },
+            wait,
         )?;
         object::alloc(
             cmdq,
@@ -100,6 +109,7 @@ impl ClientObjects {
                 class: CLASS_SUBDEVICE,
                 params: SubdeviceParams::default().as_bytes(),
             },
+            wait,
         )
     }
 

@@ -6,15 +6,15 @@
 //!   request  | ControlHeader | params |     reply  | same header, status set | params |
 //! ```
 
-use kernel::{
-    prelude::*,
-    time::Delta, //
-};
+use kernel::prelude::*;
 use zerocopy::FromBytes;
 
 use super::RmError;
 use crate::gsp::{
-    cmdq::Cmdq,
+    cmdq::{
+        Cmdq,
+        Wait, //
+    },
     fw::r570_144::{
         function,
         rm::ControlHeader, //
@@ -33,7 +33,7 @@ pub(crate) struct Target {
 /// Sends control `cmd`. On success `params` holds the parameters of the reply, on failure it is
 /// unchanged.
 ///
-/// Sleeps until the reply is there or `timeout` has passed.
+/// Sleeps until the reply is there or `wait` is over; a time alone is a [`Wait`] that nothing interrupts.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ pub(crate) fn control(
     target: Target,
     cmd: u32,
     params: &mut [u8],
-    timeout: Delta,
+    wait: impl Into<Wait>,
 ) -> Result<(), RmError> {
     let head = ControlHeader {
         h_client: target.client,
@@ -63,7 +63,7 @@ pub(crate) fn control(
         .extend_from_slice(params, GFP_KERNEL)
         .map_err(Error::from)?;
 
-    let reply = cmdq.call_raw(function::GSP_RM_CONTROL, &request, timeout)?;
+    let reply = cmdq.call_raw(function::GSP_RM_CONTROL, &request, wait)?;
     RmError::check(reply.result)?;
     let (answer, rest) =
         ControlHeader::read_from_prefix(&reply.payload).map_err(|_| RmError::MALFORMED)?;

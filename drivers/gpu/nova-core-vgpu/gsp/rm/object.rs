@@ -11,7 +11,10 @@ use zerocopy::FromBytes;
 
 use super::RmError;
 use crate::gsp::{
-    cmdq::Cmdq,
+    cmdq::{
+        Cmdq,
+        Wait, //
+    },
     fw::r570_144::{
         function,
         rm::{
@@ -37,7 +40,14 @@ pub(super) struct NewObject<'a> {
 }
 
 /// Allocates an object. Sleeps until the reply is there.
-pub(super) fn alloc(cmdq: &Cmdq<'_>, new: NewObject<'_>) -> Result<(), RmError> {
+///
+/// With an error that has no status, `EINTR` among them, nobody knows whether the object exists:
+/// its handle must not be used again before [`free`] has said that it is gone.
+pub(super) fn alloc(
+    cmdq: &Cmdq<'_>,
+    new: NewObject<'_>,
+    wait: impl Into<Wait>,
+) -> Result<(), RmError> {
     let head = AllocHeader {
         h_client: new.client,
         h_parent: new.parent,
@@ -57,7 +67,7 @@ pub(super) fn alloc(cmdq: &Cmdq<'_>, new: NewObject<'_>) -> Result<(), RmError> 
         .extend_from_slice(new.params, GFP_KERNEL)
         .map_err(Error::from)?;
 
-    let reply = cmdq.call_raw(function::GSP_RM_ALLOC, &request, Cmdq::DEFAULT_TIMEOUT)?;
+    let reply = cmdq.call_raw(function::GSP_RM_ALLOC, &request, wait)?;
     RmError::check(reply.result)?;
     let (answer, _) =
         AllocHeader::read_from_prefix(&reply.payload).map_err(|_| RmError::MALFORMED)?;
@@ -71,7 +81,8 @@ pub(super) fn alloc(cmdq: &Cmdq<'_>, new: NewObject<'_>) -> Result<(), RmError> 
     Ok(())
 }
 
-/// Frees an object. `parent` is 0 for a client. Sleeps until the reply is there.
+/// Frees an object. `parent` is 0 for a client. Sleeps until the reply is there, and is not
+/// interrupted: a caller that is killed gives back what it had, too.
 pub(super) fn free(cmdq: &Cmdq<'_>, client: u32, parent: u32, handle: u32) -> Result<(), RmError> {
     let request = FreeParams {
         h_root: client,

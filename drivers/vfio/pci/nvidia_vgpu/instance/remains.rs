@@ -13,11 +13,13 @@
 use kernel::{
     device,
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::Delta, //
 };
 use nova_core_vgpu::vgpu::{
     RmClient,
-    RmError, //
+    RmError,
+    Wait, //
 };
 
 use super::{
@@ -50,9 +52,9 @@ impl Remains {
     }
 
     /// Repeats SHUTDOWN, which may be what is missing, and CLEANUP; frees everything if the firmware agrees.
-    fn retry(&mut self) -> Result<(), RmError> {
+    fn retry(&mut self, wait: fn(Delta) -> Wait) -> Result<(), RmError> {
         if let Some((client, _)) = &self.held {
-            control::stop(client, self.identity.gfid).cleanup?;
+            control::stop(client, self.identity.gfid, wait).cleanup?;
         }
         self.held = None;
         Ok(())
@@ -61,7 +63,7 @@ impl Remains {
 
 impl Drop for Remains {
     fn drop(&mut self) {
-        if self.retry().is_err() {
+        if self.retry(Wait::uninterruptible).is_err() {
             if let Some((_, memory)) = self.held.take() {
                 memory.quarantine();
             }
@@ -78,7 +80,7 @@ pub(super) fn clear(dev: &device::Device, manager: &Arc<Manager>, index: u16) ->
     let Some(mut remains) = manager.take_remains(index) else {
         return Ok(());
     };
-    if let Err(e) = remains.retry() {
+    if let Err(e) = remains.retry(Wait::killable) {
         dev_err!(
             dev,
             "cannot create a vGPU: CLEANUP of the last one: {}\n",

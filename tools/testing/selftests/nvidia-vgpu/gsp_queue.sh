@@ -1,0 +1,237 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The message queue of GSP: answers come by interrupt and nobody polls (R16);
+# a call that is stuck, late or killed delays nobody else and leaves nothing
+# behind (R38).
+#
+#   call -> queue -> GSP -> interrupt -> waiter
+#             |       '- withheld, late, without an interrupt: faults of the
+#             '- full: the caller waits       emulated GPU
+set -u
+. tools/testing/selftests/nvidia-vgpu/lib.sh
+
+FN_RM_ALLOC=103
+FN_RM_CONTROL=76
+GSP_VECTOR=155
+TYPE=942
+DEADLINE_S=5
+# Bytes of the parameters of PGPU_ADD_VGPU_TYPE, in six elements.
+ADD_TYPE_BYTES=334344
+
+needs_model
+at_exit+=(no_faults)
+
+no_faults() {
+	gpu_ctl fault clear
+}
+
+# counter NAME: a line of debugfs "gsp".
+counter() {
+	awk -v name="$1" '$1 == name { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/gsp"
+}
+
+# Messages of GSP's interrupt that have come, as the kernel counts them.
+interrupts() {
+	awk '/nova-core-gsp|nova-core$/ { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i }
+	     END { print n + 0 }' /proc/interrupts
+}
+
+# rpc NAME FIELD: a counter of one function, from debugfs "rpc".
+rpc() {
+	awk -v name="$1" -v field="$2" '
+		$1 == name { for (i = 2; i < NF; i++) if ($i == field) print $(i + 1) }' \
+		"/sys/kernel/debug/$PF_DRIVER/$pf/rpc"
+}
+
+# grows NAME BEFORE [BY]
+grows() {
+	local now
+
+	now=$(counter "$1")
+	[ "$now" -eq $(($2 + ${3:-1})) ] && return 0
+	echo "$1 is $now, was $2, expected ${3:-1} more"
+	return 1
+}
+
+works() {
+	"$VFIO_HOLD" "${vfs[0]}" 1 && settled selected
+}
+
+now_ms() {
+	echo $((${EPOCHREALTIME/./} / 1000))
+}
+
+# faster_than MS CMD…
+faster_than() {
+	local limit=$1 start took status=0
+	shift
+
+	start=$(now_ms)
+	"$@" || status=1
+	took=$(($(now_ms) - start))
+	echo "took $took ms, may take $limit"
+	[ $took -lt "$limit" ] && return $status
+	return 1
+}
+
+# in_flight N: waits until N requests are unanswered.
+in_flight() {
+	for ((try = 0; try < 100; try++)); do
+		[ "$(counter in_flight)" -eq "$1" ] && return 0
+		sleep 0.02
+	done
+	echo "$(counter in_flight) requests are in flight, expected $1"
+	return 1
+}
+
+# ended PID: waits until the process is gone, all of its work in the kernel
+# included.
+ended() {
+	wait "$1" 2>/dev/null
+	[ ! -e "/proc/$1" ]
+}
+
+calls_make_interrupts() {
+	local irqs received
+
+	irqs=$(interrupts)
+	received=$(counter received)
+	works || return 1
+	echo "$(($(interrupts) - irqs)) interrupts for $(($(counter received) - received)) messages"
+	[ "$(interrupts)" -gt "$irqs" ] && [ "$(counter received)" -gt "$received" ]
+}
+
+nobody_polls() {
+	local polls
+
+	polls=$(counter polls)
+	for ((i = 0; i < 5; i++)); do
+		works || return 1
+	done
+	grows polls "$polls" 0 && [ "$(counter lost_interrupts)" -eq 0 ]
+}
+
+# The upload of types is the longest request there is, and its reply is as long.
+long_requests() {
+	local out in
+
+	out=$(rpc GSP_RM_CONTROL bytes_out)
+	in=$(rpc GSP_RM_CONTROL bytes_in)
+	disable_vfs
+	rmmod "$VF_DRIVER" && insmod "$MODULES_DIR/$VF_DRIVER.ko" || return 1
+	enable_vfs 2 || return 1
+	select_types
+	out=$(($(rpc GSP_RM_CONTROL bytes_out) - out))
+	in=$(($(rpc GSP_RM_CONTROL bytes_in) - in))
+	echo "$out bytes sent, $in received"
+	[ $out -ge $ADD_TYPE_BYTES ] && [ $in -ge $ADD_TYPE_BYTES ]
+}
+
+late_reply_is_dropped() {
+	local late unmatched
+
+	late=$(counter late)
+	unmatched=$(counter unmatched)
+	gpu_ctl fault "late-reply=$FN_RM_CONTROL:$((DEADLINE_S * 1000 + 1000)):1"
+	hold_vf "${vfs[0]}"
+	[ "$held" = "error ETIMEDOUT" ] || { echo "open: $held"; return 1; }
+	no_faults
+	# The reply comes while others are under way.
+	for ((try = 0; try < 30 && $(counter late) == late; try++)); do
+		works || return 1
+		sleep 0.1
+	done
+	grows late "$late" && grows unmatched "$unmatched" 0 && works
+}
+
+# killed_at FAULT: who waits for the answer that FAULT withholds is killed.
+killed_at() {
+	local killed pid
+
+	killed=$(counter killed)
+	gpu_ctl fault "$1" || return 1
+	"$VFIO_HOLD" "${vfs[0]}" &
+	pid=$!
+	in_flight 1 || { kill -9 $pid; return 1; }
+	kill -9 $pid
+	faster_than 1000 ended $pid || return 1
+	no_faults
+	grows killed "$killed" && in_flight 0 && settled selected && works
+}
+
+# others_go_on FAULT: while a call of the first VF is stuck, the second one is
+# opened and closed as fast as ever.
+others_go_on() {
+	local pid status=0
+
+	gpu_ctl fault "$1" || return 1
+	"$VFIO_HOLD" "${vfs[0]}" >"$scratch/first" </dev/null &
+	pid=$!
+	in_flight 1 || status=1
+	for ((i = 0; i < 5; i++)); do
+		faster_than 1000 "$VFIO_HOLD" "${vfs[1]}" 1 || status=1
+	done
+	[ "$(counter in_flight)" -eq 1 ] || { echo "the first call is not stuck any more"; status=1; }
+	no_faults
+	ended $pid
+	cat "$scratch/first"
+	return $status
+}
+
+stuck_call_delays_nobody() {
+	others_go_on "gsp-no-reply=$FN_RM_CONTROL:1" && grep -q "error ETIMEDOUT" "$scratch/first" &&
+		settled selected && works
+}
+
+slow_call_delays_nobody() {
+	others_go_on "late-reply=$FN_RM_CONTROL:4000:1" && grep -q "^open" "$scratch/first" &&
+		settled selected
+}
+
+# A lost interrupt costs one caller its deadline, and is the last one that does.
+lost_interrupt_is_found() {
+	local lost polls
+
+	lost=$(counter lost_interrupts)
+	polls=$(counter polls)
+	gpu_ctl fault "lost-interrupt=$GSP_VECTOR:1" || return 1
+	"$VFIO_HOLD" "${vfs[0]}" 1 || return 1
+	no_faults
+	grows lost_interrupts "$lost" && faster_than $((DEADLINE_S * 1000)) works &&
+		grows lost_interrupts "$lost" && grows polls "$polls" 0
+}
+
+select_types() {
+	local vf
+
+	for vf in "${vfs[@]}"; do
+		echo $TYPE >"$(vgpu_file "$vf" current_vgpu_type)" || return 1
+	done
+}
+
+begin 12
+if ! enable_vfs 2 || ! select_types; then
+	ktap_exit_fail_msg "cannot enable two VFs"
+fi
+remember selected
+
+result "R16: calls are answered by interrupts" calls_make_interrupts
+result "R16: nobody polls" nobody_polls
+result "R16: the longest request and reply get through" long_requests
+result "R38: a lost interrupt is found at the deadline" lost_interrupt_is_found
+result "the GPU refused nothing" no_refusals
+
+# From here on GSP is asked to undo what it was kept from doing, and refuses.
+result "R38: a call that is never answered delays nobody" stuck_call_delays_nobody
+result "R38: a call that is answered late delays nobody" slow_call_delays_nobody
+result "R38: a reply after the deadline is recognised and dropped" late_reply_is_dropped
+result "R38: who is killed waiting for a control is gone at once" killed_at "gsp-no-reply=$FN_RM_CONTROL:1"
+result "R38: who is killed waiting for an object is gone at once" killed_at "gsp-no-reply=$FN_RM_ALLOC:1"
+result "R38: who is killed before a late reply leaves nothing" killed_at "late-reply=$FN_RM_ALLOC:500:1"
+for vf in "${vfs[@]}"; do
+	echo 0 >"$(vgpu_file "$vf" current_vgpu_type)"
+done
+disable_vfs
+result "nothing is left behind" settled
+finish
