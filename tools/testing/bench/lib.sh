@@ -13,7 +13,7 @@ row() {
 }
 
 die() {
-	echo "bench: $*" >&2
+	echo "benchmark: $*" >&2
 	exit 1
 }
 
@@ -38,8 +38,4 @@ value() {
 # The median of the numbers on standard input.
 median() {
 	sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
-}
-
-ratio_of() {
-	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'
 }
