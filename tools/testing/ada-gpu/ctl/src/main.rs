@@ -18,6 +18,7 @@ mod stats;
 
 use clap::{Parser, Subcommand};
 use serde_json::{json, Value};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -99,8 +100,9 @@ fn plain(value: &Value) -> String {
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(text) => {
-            if !text.is_empty() {
-                println!("{text}");
+            // Without a panic when the reader has seen enough.
+            if !text.is_empty() && writeln!(io::stdout(), "{text}").is_err() {
+                return ExitCode::FAILURE;
             }
             ExitCode::SUCCESS
         }

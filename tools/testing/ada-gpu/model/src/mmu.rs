@@ -446,4 +446,42 @@ mod tests {
         let leaf = resolve(&m, 0x1000, PD3_SLOT + 5, &mut |_| ()).unwrap();
         assert_eq!((leaf.va, leaf.size), (PD3_SLOT, PD3_SLOT));
     }
+
+    /// Tables full of anything: each entry is a hash of its address.
+    struct Noise(u64);
+
+    impl Tables for Noise {
+        fn read(&self, _: Aperture, addr: u64) -> Option<u64> {
+            // splitmix64; one address in eight holds a plausible pointer.
+            let mut z = self
+                .0
+                .wrapping_add(addr.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let v = z ^ z >> 31;
+            match v % 16 {
+                0 => None,
+                1..=8 => Some(v & !0xff | 2),
+                _ => Some(v),
+            }
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever the tables hold, a walk ends, reads six entries at most, and
+        /// finds a leaf around its address or none.
+        #[test]
+        fn garbage_is_walked_to_an_end(seed: u64, root: u64, va: u64) {
+            let mut entries = 0;
+            let found = resolve(&Noise(seed), root & 0xff_ffff_f000, va, &mut |n| {
+                entries += usize::from(matches!(n, Note::Entry(..) | Note::Dual(..)));
+            });
+            proptest::prop_assert!(entries <= 6);
+            if let Ok(leaf) = found {
+                proptest::prop_assert!(leaf.va <= va && va - leaf.va < leaf.size);
+                proptest::prop_assert!(leaf.size.is_power_of_two() && leaf.va % leaf.size == 0);
+                leaf.at(va);
+            }
+        }
+    }
 }

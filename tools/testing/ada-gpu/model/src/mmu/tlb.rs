@@ -176,6 +176,7 @@ impl Tlb {
 mod tests {
     use super::*;
     use crate::mmu::{Aperture, Target};
+    use proptest::prelude::*;
 
     const PF: Space = Space {
         gfid: 0,
@@ -276,5 +277,69 @@ mod tests {
         t.lookup(&m, PF, 0, false, &mut |_| ()).0.unwrap();
         m.0.insert(0x3000, 0);
         assert!(t.lookup(&m, PF, 0, false, &mut |_| ()).0.is_err());
+    }
+
+    /// What a driver does with four neighbouring pages.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Map(usize, u64),
+        Unmap(usize),
+        Use(usize),
+        Invalidate,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0usize..4, 1u64..5).prop_map(|(page, frame)| Step::Map(page, frame)),
+            (0usize..4).prop_map(Step::Unmap),
+            (0usize..4).prop_map(Step::Use),
+            Just(Step::Invalidate),
+        ]
+    }
+
+    proptest! {
+        /// A page gives what it had at its first use since the last invalidate, and
+        /// is reported exactly when that is not what the tables say.
+        #[test]
+        fn any_order_of_changes_uses_and_invalidates(
+            steps in proptest::collection::vec(step(), 1..100),
+        ) {
+            let (mut t, mut m) = (Tlb::default(), tables());
+            m.0.insert(0x3000, 0);
+            m.0.insert(0x3008, 0);
+            let mut mapped: [Option<u64>; 4] = [None; 4];
+            let mut kept: [Option<u64>; 4] = [None; 4];
+            let mut reported = [false; 4];
+            for s in steps {
+                match s {
+                    Step::Map(page, frame) => {
+                        mapped[page] = Some(frame << 12);
+                        m.0.insert(0x3000 + 8 * page as u64, frame << 8 | 1);
+                    }
+                    Step::Unmap(page) => {
+                        mapped[page] = None;
+                        m.0.insert(0x3000 + 8 * page as u64, 0);
+                    }
+                    Step::Invalidate => {
+                        t.invalidate(PF);
+                        kept = [None; 4];
+                        reported = [false; 4];
+                    }
+                    Step::Use(page) => {
+                        let (addr, found) = look(&mut t, &m, PF, page as u64 * 0x1000);
+                        if kept[page].is_none() {
+                            kept[page] = mapped[page];
+                            prop_assert_eq!(found, Found::Walked);
+                        } else {
+                            let stale = kept[page] != mapped[page];
+                            let tell = stale && !reported[page];
+                            reported[page] |= stale;
+                            prop_assert_eq!(matches!(found, Found::Stale(_)), tell);
+                        }
+                        prop_assert_eq!(addr, kept[page]);
+                    }
+                }
+            }
+        }
     }
 }
