@@ -28,7 +28,7 @@ const LIVE: &[(&str, &str)] = &[
     ),
     ("event-help", "the events that can be sent (read only)"),
     (
-        "fb-tags",
+        "pramin-tags",
         "START:END writes a tag into each 64K of video memory; read: how many are still right",
     ),
     (

@@ -339,7 +339,7 @@ impl Gpu {
 
     /// Sets a property. While running, only `fault`, `trace`, the time GSP-RM and
     /// copy engines take, and what is made of memory can be changed; `event` sends
-    /// a message from GSP, `service-times` starts over with any value, and `fb-tags`
+    /// a message from GSP, `service-times` starts over with any value, and `pramin-tags`
     /// writes tags.
     pub fn set_property(&mut self, name: &str, value: &str) -> Result<(), PropertyError> {
         match name {
@@ -364,7 +364,7 @@ impl Gpu {
                 self.service.clear();
                 Ok(())
             }
-            "fb-tags" => self.set_tags(value).map_err(PropertyError::Invalid),
+            "pramin-tags" => self.set_tags(value).map_err(PropertyError::Invalid),
             "event" => self.inject_event(value).map_err(PropertyError::Invalid),
             "trace" => {
                 self.board.config.trace = value.to_owned();
@@ -382,7 +382,7 @@ impl Gpu {
 
     /// A property, or one of the live values: `stats` (JSON), `refusals` (the
     /// last refusals, one per line), `interrupts` (counts per vector and message),
-    /// `service-times` (what the model itself takes, in nanoseconds), `fb-tags`
+    /// `service-times` (what the model itself takes, in nanoseconds), `pramin-tags`
     /// (how many tags are as they were set), `fb-contents` (the bytes of `fb-range`
     /// by what they hold, JSON),
     /// `fault`, `fault-help`, `event-help`.
@@ -395,7 +395,7 @@ impl Gpu {
             "event-help" => Some(events::help()),
             // What was sent last is in the trace.
             "event" => Some(String::new()),
-            "fb-tags" => Some(self.tags_text()),
+            "pramin-tags" => Some(self.tags_text()),
             "service-times" => Some(self.service.text()),
             "interrupts" => Some(self.interrupts.text()),
             "fb-contents" => Some(self.fb_contents()),

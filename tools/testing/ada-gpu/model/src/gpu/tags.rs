@@ -4,8 +4,8 @@
 //! has moved.
 //!
 //! ```text
-//! fb-tags=START:END   first dword of each 64 KiB := 0x7a6 << 20 | address >> 16
-//! fb-tags             "tags 1024 wrong 0"
+//! pramin-tags=START:END   first dword of each 64 KiB := 0x7a6 << 20 | address >> 16
+//! pramin-tags             "tags 1024 wrong 0"
 //! ```
 //!
 //! PRAMIN has one window for the whole board, and the model cannot know which
@@ -33,15 +33,15 @@ fn tag(addr: u64) -> u32 {
 impl Gpu {
     /// Writes the tags of `START:END`, byte addresses, multiples of 64 KiB.
     pub(super) fn set_tags(&mut self, text: &str) -> Result<(), String> {
-        let (start, end) = text.split_once(':').ok_or("fb-tags: START:END")?;
+        let (start, end) = text.split_once(':').ok_or("pramin-tags: START:END")?;
         let range = parse_u64(start)?..parse_u64(end)?;
         let bad = range.start % STEP != 0 || range.end % STEP != 0;
         if bad || range.start > range.end || range.end > self.board.vram.size() {
-            return Err(format!("fb-tags={text}: no such 64 KiB pages"));
+            return Err(format!("pramin-tags={text}: no such 64 KiB pages"));
         }
         for addr in range.clone().step_by(STEP as usize) {
             let written = self.board.vram.write32(addr, tag(addr), Writer::Gsp);
-            written.map_err(|_| format!("fb-tags: {addr:#x}"))?;
+            written.map_err(|_| format!("pramin-tags: {addr:#x}"))?;
         }
         self.tags = Tags(range);
         Ok(())

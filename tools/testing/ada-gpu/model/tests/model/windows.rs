@@ -117,10 +117,15 @@ fn pramin_reaches_memory_and_not_wpr2() {
 #[test]
 fn tags_show_a_window_that_was_moved() {
     let mut d = Driver::new(BOARD);
-    assert!(d.gpu.set_property("fb-tags", "0x10001:0x20000").is_err());
-    assert!(d.gpu.set_property("fb-tags", "0:8G").is_err());
-    d.gpu.set_property("fb-tags", "0x100000:0x200000").unwrap();
-    let text = |d: &Driver| d.gpu.property("fb-tags").unwrap();
+    assert!(d
+        .gpu
+        .set_property("pramin-tags", "0x10001:0x20000")
+        .is_err());
+    assert!(d.gpu.set_property("pramin-tags", "0:8G").is_err());
+    d.gpu
+        .set_property("pramin-tags", "0x100000:0x200000")
+        .unwrap();
+    let text = |d: &Driver| d.gpu.property("pramin-tags").unwrap();
     assert_eq!(text(&d), "tags 16 wrong 0\n");
     assert_eq!(d.pramin32(0x12_0000), 0x7a60_0012);
     d.pramin_write64(0x13_0008, 1);
