@@ -193,8 +193,25 @@ impl Fifo {
         self.channels.remove(&id)
     }
 
-    /// A channel that was turned on may have work already.
-    pub fn wake(&mut self, id: Id) {
+    /// Turns a channel on, which may have work already, or off: then it is taken off
+    /// its engine where it is, and goes on there later.
+    pub fn schedule(&mut self, id: Id, on: bool, now_ns: u64) {
+        let Some(c) = self.channels.get_mut(&id) else {
+            return;
+        };
+        let was = std::mem::replace(&mut c.enabled, on && !c.failed);
+        if was == c.enabled {
+            return;
+        }
+        if !c.enabled {
+            self.engines.values_mut().for_each(|e| e.forget(id));
+            return;
+        }
+        c.run.clock_ns = c.run.clock_ns.max(now_ns);
+        if c.run.job.is_some() {
+            let engine = self.engines.entry(c.engine.nv2080_type).or_default();
+            engine.enqueue(id);
+        }
         self.ready.insert(id);
     }
 
@@ -393,8 +410,8 @@ impl Fifo {
         let Some(job) = &c.run.job else {
             return true;
         };
+        let addr = job.transfer.as_ref().map_or(0, |t| t.next_address());
         if !std::mem::replace(&mut c.run.begun, true) {
-            let addr = job.transfer.as_ref().map_or(0, |t| t.next_address());
             if u.board.faults.ce_hang() {
                 u.board.stats.count("ce-hangs");
                 u.board
@@ -413,7 +430,6 @@ impl Fifo {
                 return true;
             }
         }
-        let addr = job.transfer.as_ref().map_or(0, |t| t.next_address());
         let time = e.begin(id, c.run.clock_ns, job.left(), addr, rate);
         if time != 0 {
             let name = c.engine.name.to_ascii_lowercase();

@@ -363,7 +363,11 @@ pub fn bind(s: &mut Services<'_>, ids: &[Id], engine: u32) -> Result<(), Refusal
             engine.name
         )
     }
-    each(s, ids, |c| c.bound = true);
+    for id in ids {
+        if let Some(c) = s.fifo.channels.get_mut(id) {
+            c.bound = true;
+        }
+    }
     Ok(())
 }
 
@@ -379,20 +383,12 @@ pub fn schedule(s: &mut Services<'_>, ids: &[Id], on: bool) -> Result<(), Refusa
             "channel {id:?} scheduled before BIND"
         )
     }
-    each(s, ids, |c| c.enabled = on && !c.failed);
-    if on {
-        ids.iter().for_each(|id| s.fifo.wake(*id));
+    let now = s.now_ns();
+    for id in ids {
+        s.trace.line("fifo", format_args!("channel {id:?} on {on}"));
+        s.fifo.schedule(*id, on, now);
     }
     Ok(())
-}
-
-fn each(s: &mut Services<'_>, ids: &[Id], change: impl Fn(&mut Channel)) {
-    for id in ids {
-        if let Some(c) = s.fifo.channels.get_mut(id) {
-            s.trace.line("fifo", format_args!("channel {id:?}"));
-            change(c);
-        }
-    }
 }
 
 impl Memory {

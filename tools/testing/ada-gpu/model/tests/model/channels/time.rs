@@ -128,3 +128,34 @@ fn many_small_lines_leave_the_machine_time() {
     assert_eq!((r.word(WORK), r.word(WORK + 4)), (0, POISON));
     assert_eq!(r.word(WORK + 8 * 199_999), 0);
 }
+
+#[test]
+fn a_channel_that_is_turned_off_leaves_its_engine() {
+    let mut r = Rig::new(",ce-rate=1000");
+    let (mut a, mut b) = (r.channel(1, CE2), r.channel(2, CE2));
+    let stream = [fill(WORK, 20_000_000), done(0, a.semaphore(), 1)].concat();
+    r.submit(&mut a, &stream);
+    r.d.sleep_ms(10);
+    assert_eq!(r.control(a.handle(), 0xa06f_0103, &[0, 0]), 0);
+    let written = |r: &mut Rig| r.d.gpu.vram().tally(WORK..WORK + 20_000_000).unwrap().zero;
+    let before = written(&mut r);
+    assert!((9_000_000..12_000_000).contains(&before), "{before}");
+    let stream = [fill(WORK + GIB, 5_000_000), done(0, b.semaphore(), 1)].concat();
+    r.submit(&mut b, &stream);
+    r.d.sleep_ms(60);
+    assert_eq!(r.word(b.semaphore_at()), 1);
+    assert_eq!((written(&mut r), r.word(a.semaphore_at())), (before, 0));
+    // Where it was, it goes on; the pause does not count.
+    assert_eq!(r.control(a.handle(), 0xa06f_0103, &[1, 0]), 0);
+    r.d.sleep_ms(5);
+    assert_eq!(r.word(a.semaphore_at()), 0);
+    r.d.sleep_ms(8);
+    assert_eq!(r.word(a.semaphore_at()), 1);
+    assert_eq!(written(&mut r), 20_000_000);
+    // Off and gone with work left is no mistake.
+    let stream = fill(WORK, 20_000_000);
+    r.submit(&mut a, &stream);
+    assert_eq!(r.control(a.handle(), 0xa06f_0103, &[0, 0]), 0);
+    assert_eq!(r.free(a.handle()), 0);
+    assert_eq!(r.refusals(), 0);
+}
