@@ -9,6 +9,7 @@
 //!   io          windows into large BARs, write-combining where wanted
 //!   completion  waits with a deadline
 //!   work        work that repeats until its owner drops it
+//!   on_demand   work that is done when somebody asks for it
 //! ```
 //!
 //! The object of this crate is linked into `nova_core_vgpu.ko`. Functions that use `THIS_MODULE` or
@@ -17,6 +18,7 @@
 
 pub mod completion;
 pub mod io;
+pub mod on_demand;
 pub mod pci;
 pub mod sysfs;
 mod time;
