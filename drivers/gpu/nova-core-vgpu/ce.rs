@@ -261,6 +261,25 @@ impl CopyEngine {
         channel.into_iter().for_each(close);
     }
 
+    /// Frees a channel that has failed now, rather than when the engine is used next. Returns
+    /// whether nothing that was ever begun and is over can still be in flight.
+    ///
+    /// Sleeps.
+    #[inline(never)]
+    pub(crate) fn settle(&self, gpu: &gpu::Gpu<'_>) -> bool {
+        let mut state = self.shared.state.lock();
+        let failed = match core::mem::replace(&mut state.phase, Phase::Down) {
+            Phase::Failed(active) => Some(active.into_parts()),
+            other => {
+                state.phase = other;
+                None
+            }
+        };
+        drop(state);
+        self.bury(gpu, failed);
+        self.shared.state.lock().stuck.is_empty()
+    }
+
     /// Puts a channel aside that firmware did not let go.
     fn keep_stuck(&self, channel: Channel, keep: Keep) {
         let mut state = self.shared.state.lock();

@@ -6,7 +6,7 @@
 //!   /sys/kernel/debug/nova_core_vgpu/
 //!     0000:01:00.0/
 //!       stats           one "name value" per line
-//!       fb              ranges of frame buffer and their owners
+//!       fb              frame buffer by state and owner, scrubbing, ranges
 //!       channels        channel IDs per runlist
 //!       ce              copy engine
 //!       gsp             message queue and events
@@ -45,6 +45,7 @@ use kernel::{
 
 mod ce_selftest;
 mod events;
+mod fb;
 mod irq;
 mod log;
 mod mm;
@@ -100,7 +101,7 @@ pub(crate) fn files(
     KBox::pin_init(
         root.scope(files, pdev.as_ref().name(), |files, dir| {
             dir.read_callback_file(c"stats", files, &stats);
-            dir.read_callback_file(c"fb", files, &fb);
+            dir.read_callback_file(c"fb", files, &fb::show);
             dir.read_callback_file(c"channels", files, &channels);
             dir.read_callback_file(c"ce", files, &ce);
             dir.read_callback_file(c"gsp", files, &gsp);
@@ -138,9 +139,7 @@ fn stats(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "fb_used {}", fb.total() - fb.free())?;
         writeln!(f, "fb_free {}", fb.free())?;
         writeln!(f, "fb_ranges {}", fb.live().count())?;
-        writeln!(f, "fb_quarantined {quarantined}")?;
-        writeln!(f, "fb_unscrubbed {}", fb.scrub().unscrubbed())?;
-        writeln!(f, "scrub {}", fb.scrub().state())
+        writeln!(f, "fb_quarantined {quarantined}")
     })?;
     gpu.with_channels(|pool| {
         writeln!(f, "channels_total {}", pool.map_or(0, |p| p.limit()))?;
@@ -159,24 +158,6 @@ fn stats(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "attached {}", handle.attached())?;
     writeln!(f, "open_vfs {}", handle.open_vfs())?;
     writeln!(f, "vfs {}", gpu.num_vfs())
-}
-
-fn fb(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    files.handle.gpu().with_fb(|fb| {
-        for (start, end) in fb.regions() {
-            writeln!(f, "region {start:#013x} {end:#013x}")?;
-        }
-        for span in fb.live() {
-            write!(f, "range  {:#013x} {:#013x} ", span.start, span.end)?;
-            match span.owner {
-                FbOwner::Pf => writeln!(f, "pf")?,
-                FbOwner::GuestFb(gfid) => writeln!(f, "guest gfid {gfid}")?,
-                FbOwner::MgmtHeap(gfid) => writeln!(f, "mgmt-heap gfid {gfid}")?,
-                FbOwner::Quarantine => writeln!(f, "quarantine")?,
-            }
-        }
-        Ok(())
-    })
 }
 
 fn channels(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,19 +6,23 @@
 //!  carveout      what the GPU says of FB, and GSP's part of it at the top (layout)
 //!  sysmem_flush  the page that a flush of writes to system memory goes to
 //!  manager       everything below the carve-out: ranges, handed out and given back
+//!    ranges, spans     who has which range
+//!    scrub             what is clean, and what to fill next: unclean, claims, backoff
 //!  guest         how much of it a vGPU gets, and where that may lie
 //! ```
 
+mod backoff;
 mod carveout;
+pub(crate) mod claims;
 pub(crate) mod guest;
 pub(crate) mod layout;
 pub(crate) mod manager;
-#[allow(dead_code, reason = "not all of it has users yet")]
+mod owner;
 pub(crate) mod ranges;
 pub(crate) mod scrub;
-#[allow(dead_code, reason = "not all of it has users yet")]
 mod spans;
 mod sysmem_flush;
+mod unclean;
 
 pub(crate) use carveout::{
     layout,

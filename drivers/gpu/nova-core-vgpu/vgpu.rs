@@ -40,6 +40,7 @@ mod handle;
 mod ops;
 mod registration;
 mod resources;
+mod scrubbing;
 mod types;
 
 pub use faults::{

@@ -56,7 +56,8 @@ struct Flight {
 
 /// A channel and what it is doing.
 pub(super) struct Active {
-    channel: Channel,
+    /// Not in place: states are passed around, and a channel would take much of the stack.
+    channel: KBox<Channel>,
     sequence: Sequence<ENTRIES>,
     flights: KVec<Flight>,
     /// When a piece was done last, or the first one begun.
@@ -66,10 +67,13 @@ pub(super) struct Active {
 impl Active {
     /// A channel that does nothing yet.
     pub(super) fn new(channel: Channel) -> Result<Self, (Error, Channel)> {
-        // CAST: 128.
-        match KVec::with_capacity(ENTRIES as usize, GFP_KERNEL) {
-            Ok(flights) => Ok(Self {
-                channel,
+        let memory = KBox::new_uninit(GFP_KERNEL).and_then(|place| {
+            // CAST: 128.
+            Ok((place, KVec::with_capacity(ENTRIES as usize, GFP_KERNEL)?))
+        });
+        match memory {
+            Ok((place, flights)) => Ok(Self {
+                channel: KBox::write(place, channel),
                 sequence: Sequence::new(),
                 flights,
                 progress: Instant::now(),
@@ -80,7 +84,7 @@ impl Active {
 
     /// A channel whose buffers are to be kept with it.
     pub(super) fn into_parts(self) -> (Channel, Keep) {
-        (self.channel, Keep(self.flights))
+        (KBox::into_inner(self.channel), Keep(self.flights))
     }
 }
 

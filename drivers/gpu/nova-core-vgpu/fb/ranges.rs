@@ -244,6 +244,25 @@ where
         self.spans.first_above(address)
     }
 
+    /// The first part of `range`, which lies in one region, that is not handed out.
+    pub(crate) fn first_free_in(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        let mut at = range.start;
+        while at < range.end {
+            if let Some(gap) = self.gap_at(at) {
+                return Some(at..gap.end.min(range.end));
+            }
+            at = self.first_above(at)?.end;
+        }
+        None
+    }
+
+    /// All parts of `range`, which lies in one region, that are not handed out.
+    pub(crate) fn free_in(&self, range: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
+        core::iter::successors(self.first_free_in(&range), move |part| {
+            self.first_free_in(&(part.end..range.end))
+        })
+    }
+
     /// Bytes in all regions.
     pub(crate) fn total(&self) -> u64 {
         self.regions().iter().map(|r| r.1 - r.0).sum()

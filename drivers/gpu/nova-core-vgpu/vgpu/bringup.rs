@@ -6,7 +6,9 @@
 //!   static info --> frame buffer manager --> memory manager --> Bar1
 //!
 //!   vGPU mode on? --> client --> questions to GSP-RM --> channel pool, engines, segment size, ...
-//!        |                            |
+//!        |                            |                |
+//!        |                            |                '--> copy engine fills a page
+//!        |                            |                          |
 //!        no: reason                   one fails: reason, the PF stays up without vGPU
 //! ```
 
@@ -29,7 +31,11 @@ use crate::{
         self,
         CopyEngine, //
     },
-    fb::manager::Manager,
+    fb::manager::{
+        FbOwner,
+        FbRequest,
+        Manager, //
+    },
     fifo::{
         self,
         channel::Parts,
@@ -49,6 +55,7 @@ use crate::{
     },
     mm::{
         bar1::Bar1,
+        pagetable::PAGE_SIZE,
         Mm, //
     },
 };
@@ -139,6 +146,43 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
         GFP_KERNEL,
     )?;
     Ok((gpu, support))
+}
+
+/// Fills a page with the copy engine, without which nothing could be scrubbed, and so nothing be
+/// given to a vGPU. Returns whether there can be any.
+///
+/// Not part of [`operations`]: making a channel takes much of the stack.
+#[inline(never)]
+pub(super) fn try_to_fill(core: &gpu::Gpu<'_>, gpu: &Gpu) -> Support {
+    let dev = gpu.dev();
+    let request = FbRequest {
+        size: PAGE_SIZE,
+        align: PAGE_SIZE,
+        fixed: None,
+        top_down: true,
+        owner: FbOwner::Pf,
+    };
+    // A statement of its own: the lock must not be held below.
+    let page = gpu.fb.lock().reserve(dev, &request);
+    let filled = page.and_then(|page| {
+        let filled = gpu
+            .ce
+            .prepare(core)
+            .and_then(|()| gpu.ce.fill(core, page.clone(), 0));
+        if filled.is_ok() || gpu.ce.settle(core) {
+            gpu.fb.lock().release(dev, &page);
+        }
+        filled
+    });
+    match filled {
+        Ok(()) => Support::Supported,
+        Err(e) => {
+            let reason = "no copy engine works, so that frame buffer cannot be scrubbed";
+            dev_err!(dev, "cannot fill frame buffer: {:?}\n", e);
+            dev_info!(dev, "vGPU is not available: {}\n", reason);
+            Support::NotSupported(reason)
+        }
+    }
 }
 
 /// The conditions for vGPU: the GPU was booted for it, the firmware is the expected version, and

@@ -22,8 +22,7 @@ use kernel::{
 use super::{
     FbRange,
     Gpu,
-    Handle,
-    Support, //
+    Handle, //
 };
 use crate::{
     ce::{
@@ -124,25 +123,13 @@ impl<'gpu> Listening<'gpu> {
             Some(vector) => Some(core.irq().subscribe(vector, shared.clone())?),
             None => None,
         };
-        let listening = Self {
+        Ok(Self {
             handle: handle.clone(),
             _event: core
                 .events()
                 .subscribe(Filter::Kind(event::RC_TRIGGERED), shared.clone())?,
             _interrupt: interrupt,
-        };
-        // Early, so that what is missing shows up now and not when a guest is waiting. The PF is of
-        // use without it, and whoever wants something done tries again.
-        if handle.support() == Support::Supported {
-            if let Err(e) = handle.gpu().ce.prepare(core) {
-                dev_warn!(
-                    core.pdev(),
-                    "no copy engine, frame buffer cannot be cleared: {:?}\n",
-                    e
-                );
-            }
-        }
-        Ok(listening)
+        })
     }
 }
 

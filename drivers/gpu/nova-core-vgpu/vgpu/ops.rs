@@ -170,14 +170,23 @@ impl Gpu {
 
     /// Reserves frame buffer. That of a guest must start and end on a VMMU segment.
     ///
+    /// What tenants get is zero all over. Unless there is such memory, this sleeps until some has
+    /// been scrubbed.
+    ///
     /// # Errors
     ///
+    /// Of tenants: `EINTR` if the task is being killed, `EIO` or `ETIMEDOUT` if the memory cannot
+    /// be scrubbed.
     /// `EINVAL` for a bad size, alignment or address, `EBUSY` if a fixed range is taken, `ENOSPC`
     /// if nothing is large enough, `ENODEV`.
     #[inline(never)]
     pub fn alloc_fb(self: &Arc<Self>, req: &FbRequest) -> Result<FbRange> {
-        let _core = self.enter()?;
-        let range = self.fb.lock().reserve(self.dev(), req)?;
+        let range = if req.owner.is_tenant() {
+            self.reserve_clean(req)?
+        } else {
+            let _core = self.enter()?;
+            self.fb.lock().reserve(self.dev(), req)?
+        };
         let segment = self.info.vmmu_segment_size;
         let fb = FbRange::new(self.clone(), range.clone())?;
         if matches!(req.owner, FbOwner::GuestFb(_)) && !guest::is_placed(&range, segment) {

@@ -5,8 +5,9 @@
 //! ```text
 //!   probe    ... gpu, then Registration: gate open, debugfs there
 //!   unbind   no attach, no open -> event -> VFs removed, their driver waited for
-//!   drop     debugfs gone -> events end -> copy engine stopped -> gate closed, operations in
-//!            flight waited for
+//!            scrubbing ends before that: nobody waits for memory any more
+//!   drop     debugfs gone -> events end -> scrubber waited for -> copy engine stopped
+//!            -> gate closed, operations in flight waited for
 //!            -> then gpu
 //! ```
 
@@ -26,7 +27,9 @@ use super::{
     bringup,
     copying,
     faults::Forward,
+    scrubbing::Scrubbing,
     Handle,
+    Support,
     BAR1, //
 };
 use crate::{
@@ -52,6 +55,8 @@ impl Drop for Open {
 pub(crate) struct Registration<'bound> {
     _files: Pin<KBox<Scope<Files>>>,
     _events: [Subscription; Forward::EVENTS.len()],
+    /// `None` without vGPU support: there is no tenant to scrub for.
+    scrubbing: Option<Scrubbing>,
     _copying: copying::Listening<'bound>,
     open: Open,
     _bar1: BarReservation<'bound>,
@@ -66,16 +71,25 @@ impl<'bound> Registration<'bound> {
     pub(crate) unsafe fn new(core: &gpu::Gpu<'bound>) -> Result<Self> {
         let bar1 = BarReservation::new(core.pdev(), BAR1, c"nova_core_vgpu/bar1")?;
         let (gpu, support) = bringup::operations(core)?;
-        let handle = Handle::new(gpu, support)?;
+        let support = match support {
+            Support::Supported => bringup::try_to_fill(core, &gpu),
+            Support::NotSupported(_) => support,
+        };
+        let handle = Handle::new(gpu.clone(), support)?;
         // SAFETY: `Open` closes the gate when it is dropped; by the contract of this function, or
         // because the rest of it fails, that is before `core` is dropped.
         unsafe { handle.gpu().gate.open(core) };
         let open = Open(handle.clone());
         let copying = copying::Listening::new(core, &handle)?;
+        let scrubbing = match support {
+            Support::Supported => Some(Scrubbing::new(&gpu)?),
+            Support::NotSupported(_) => None,
+        };
         let events = Forward::subscribe(core.events(), &handle)?;
         Ok(Self {
             _files: debugfs::files(core.pdev(), handle)?,
             _events: events,
+            scrubbing,
             _copying: copying,
             open,
             _bar1: bar1,
@@ -91,6 +105,10 @@ impl<'bound> Registration<'bound> {
     /// unbind.
     pub(crate) fn unbind(&self, pdev: &pci::Device<Core<'_>>) {
         self.open.0.begin_unbind();
+        // VFs that are being opened must not wait for memory, nor this for them.
+        if let Some(scrubbing) = &self.scrubbing {
+            scrubbing.stop();
+        }
         pdev.remove_vfs();
     }
 }

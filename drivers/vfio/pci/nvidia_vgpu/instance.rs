@@ -6,8 +6,8 @@
 //!   create                                                     undone by
 //!    1 register (one per VF)                                    Registered
 //!    2 channels      power of two share                         ChannelRange
-//!    3 guest FB      VMMU segments; scrub belongs here (PF)     FbRange
-//!    4 management heap                                          FbRange
+//!    3 guest FB      VMMU segments, scrubbed                    FbRange
+//!    4 management heap              scrubbed                    FbRange
 //!    5 RM client                                                RmClient
 //!    6 map shared area, clear it, write its header              Bar1Mapping
 //!    7 BOOTLOAD                                       \

@@ -20,6 +20,7 @@ mod irq_tests;
 mod mm;
 mod mm_tests;
 mod regs;
+mod scrub_tests;
 mod vbios;
 mod vbios_tests;
 

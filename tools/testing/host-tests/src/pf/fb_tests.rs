@@ -143,8 +143,8 @@ fn regions_grow_around_live_ranges() {
     assert_eq!(p.reserve(&req(8 * M, M), 3), Ok(0..8 * M));
     assert_eq!(p.free(), 0);
     assert_eq!(p.release(&a), Ok(1));
-    assert_eq!(p.gap_at(9 * M), Some(a));
-    assert_eq!(p.gap_at(M), None);
+    assert!(p.free_in(0..32 * M).eq([a]));
+    assert_eq!(p.first_free_in(&(M..8 * M)), None);
 }
 
 #[test]
@@ -290,10 +290,14 @@ proptest! {
             sorted.sort_by_key(|r| r.start);
             prop_assert!(p.live().map(|s| s.range()).eq(sorted.iter().cloned()));
             prop_assert_eq!(p.used(), sorted.iter().map(|r| r.end - r.start).sum::<u64>());
-            for page in 0..PAGES {
-                let free = !taken[page as usize];
-                let gap = p.gap_at(page * GRANULE);
-                prop_assert_eq!(gap.is_some(), free);
+            for region in [0..300 * GRANULE, 320 * GRANULE..PAGES * GRANULE] {
+                let mut free = vec![false; PAGES as usize];
+                for part in p.free_in(region.clone()) {
+                    free[(part.start / GRANULE) as usize..(part.end / GRANULE) as usize].fill(true);
+                }
+                for page in (region.start / GRANULE) as usize..(region.end / GRANULE) as usize {
+                    prop_assert_eq!(free[page], !taken[page]);
+                }
             }
         }
     }
