@@ -16,6 +16,7 @@
 //!       irq             interrupts per subtree, vectors of the engines
 //!       loginit …       log buffers of GSP
 //!       mm              address spaces, table memory, invalidations
+//!       bar1            ranges of BAR1 in use
 //!       bar1_map_cost   reading it maps up to 2 GiB and shows what that took
 //!       bar1_selftest   reading it maps, writes, reads back, unmaps
 //!       ce_selftest     reading it fills and copies, and compares
@@ -113,6 +114,7 @@ pub(crate) fn files(
                 dir.read_binary_file(log.name(), log);
             }
             dir.read_callback_file(c"mm", files, &mm::show);
+            dir.read_callback_file(c"bar1", files, &mm::bar1);
             dir.read_callback_file(c"bar1_map_cost", files, &mm::cost);
             dir.read_callback_file(c"bar1_selftest", files, &bar1_selftest);
             dir.read_callback_file(c"ce_selftest", files, &ce_selftest);

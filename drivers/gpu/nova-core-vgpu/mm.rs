@@ -52,6 +52,7 @@ use crate::{
 
 use window::{
     Counters,
+    Shared,
     Window, //
 };
 
@@ -63,7 +64,7 @@ pub(crate) struct Mm {
     fb: Arc<Mutex<Manager>>,
     /// Held by the user of PRAMIN and of the TLB registers.
     #[pin]
-    window: Mutex<Counters>,
+    window: Mutex<Shared>,
 }
 
 impl Mm {
@@ -75,7 +76,7 @@ impl Mm {
         try_pin_init!(Self {
             pdev,
             fb,
-            window <- new_mutex!(Counters::default()),
+            window <- new_mutex!(Shared::default()),
         })
     }
 
@@ -97,7 +98,7 @@ impl Mm {
 
     /// What has been written and invalidated so far.
     pub(crate) fn counters(&self) -> Counters {
-        *self.window.lock()
+        self.window.lock().counters
     }
 
     fn dev(&self) -> &device::Device {

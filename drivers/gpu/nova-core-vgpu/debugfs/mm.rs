@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!   mm             one "name value" per line
+//!   bar1           ranges of offsets in use
 //!   bar1_map_cost  reading it maps up to 2 GiB, unmaps, and shows the differences of the counters
 //! ```
 
@@ -23,7 +24,10 @@ use kernel::{
 
 use super::Files;
 use crate::{
-    mm::window::Counters,
+    mm::{
+        bar1::State,
+        window::Counters, //
+    },
     regs::pramin::NV_PBUS_BAR0_WINDOW,
     vgpu::{
         FbOwner,
@@ -60,6 +64,23 @@ pub(super) fn show(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(window) => writeln!(f, "pramin_window {:#x}", u32::from(window)),
         Err(_) => writeln!(f, "pramin_window gone"),
     }
+}
+
+/// The file `bar1`.
+pub(super) fn bar1(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    files.handle.gpu().with_bar1(|bar1| {
+        for (range, state) in bar1.ranges() {
+            let state = match state {
+                State::Mapped => "mapped",
+                State::Firmware => "firmware",
+                State::Stale => "stale",
+                State::Broken => "broken",
+                State::Lost => "lost",
+            };
+            writeln!(f, "range {:#013x} {:#013x} {state}", range.start, range.end)?;
+        }
+        Ok(())
+    })
 }
 
 /// The file `bar1_map_cost`.

@@ -39,6 +39,9 @@ use crate::{
 /// in a page are met.
 const STRIDE: usize = 4096 + 68;
 
+/// Most bytes that are cleared as a whole, which takes a write for every few of them.
+const ZEROED: usize = 64 << 10;
+
 /// Kinds that no memory has: invalid, and reserved for the scheduler (OGKM 570.144
 /// `turing/tu102/dev_mmu.h`).
 const BAD_KINDS: [u8; 3] = [7, 15, 255];
@@ -117,13 +120,17 @@ fn show(gpu: &Arc<Gpu>, align: u64, info: &MapInfo) -> Result<(), Failure> {
     let other_map = gpu.map_bar1(&other, info).step("map more through BAR1")?;
     let start = fb.address() + info.offset;
 
-    other_map.zero().step("clear through BAR1")?;
+    if map.len() <= ZEROED {
+        other_map.zero().step("clear through BAR1")?;
+    }
     for at in (0..map.len()).step_by(STRIDE) {
+        other_map.write32(at, 0).step("clear through BAR1")?;
         // CAST: `usize` has 64 bits on every architecture with this device.
         map.write32(at, pattern(start + at as u64))
             .step("write through BAR1")?;
     }
     map.flush().step("flush")?;
+    other_map.flush().step("flush")?;
     for at in (0..map.len()).step_by(STRIDE) {
         let address = start + at as u64;
         let seen = gpu.peek(address).step("read through PRAMIN")?;
@@ -224,24 +231,32 @@ fn remap(gpu: &Arc<Gpu>, first: PageSize, second: PageSize) -> Result<(), Failur
         gpu.poke(b.address() + at, 0xbbbb_0000)
             .step("write through PRAMIN")?;
     }
-    let check = |fb, page_size, value| -> Result<u64, Failure> {
-        let map = gpu.map_bar1(fb, &info(page_size)).step("map to remap")?;
+    let check = |fb, page_size, place, value| -> Result<(), Failure> {
+        let map = gpu
+            .map_bar1_at(fb, &info(page_size), Some(place))
+            .step("map to remap")?;
         for at in probes {
             // CAST: below 2 MiB.
             let seen = map.read32(at as usize).step("read what was remapped")?;
             expect("no stale translation", seen == value)?;
         }
-        Ok(map.bar1_offset())
+        Ok(())
     };
-    // Others may map meanwhile and take the place; then this says nothing, and is done again.
+    // Others may map meanwhile and take the place.
     for _ in 0..64 {
-        let before = check(&a, first, 0xaaaa_0000)?;
-        if check(&b, second, 0xbbbb_0000)? / size == before / size {
-            return Ok(());
+        let place = gpu
+            .map_bar1(&a, &info(PageSize::Huge))
+            .step("find a place")?
+            .bar1_offset();
+        let result = check(&a, first, place, 0xaaaa_0000)
+            .and_then(|()| check(&b, second, place, 0xbbbb_0000));
+        match result {
+            Err(Failure { error: EBUSY, .. }) => (),
+            result => return result,
         }
     }
     Err(Failure {
         step: "map at the same place",
-        error: EAGAIN,
+        error: EBUSY,
     })
 }

@@ -27,14 +27,13 @@ use kernel::{
 };
 
 use super::{
-    space::{
-        Space,
-        State, //
-    },
+    space::Space,
     vmm::MapRequest,
     Mm, //
 };
 use crate::driver::Bar0;
+
+pub(crate) use super::space::State;
 
 /// State of BAR1.
 pub(crate) struct Bar1 {
@@ -52,6 +51,17 @@ impl Bar1 {
         Ok(Self {
             space: Space::foreign(mm, root, 0..len)?,
         })
+    }
+
+    /// Goes on below another root directory: the GPU was reset and GSP-RM booted again. Windows
+    /// from before show nothing any more; their addresses are free when they are unmapped.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Bar1::new`].
+    #[allow(dead_code)]
+    pub(crate) fn restart(&mut self, root: u64) -> Result {
+        self.space.restart(root)
     }
 
     /// Maps frame buffer and returns the offsets in BAR1 that show it.
@@ -74,9 +84,14 @@ impl Bar1 {
         self.space.unmap(bar, va)
     }
 
+    /// All ranges of offsets that are in use, by address.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (Range<u64>, State)> + '_ {
+        self.space.ranges()
+    }
+
     /// Number of mappings of this driver.
     pub(crate) fn mappings(&self) -> usize {
-        self.space.count(State::Mapped)
+        self.space.count(State::Mapped) + self.space.count(State::Lost)
     }
 
     /// Number of address ranges that belong to GSP-RM or could not be unmapped.

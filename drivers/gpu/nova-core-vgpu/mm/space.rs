@@ -71,7 +71,7 @@ const MAX_RANGES: usize = 512;
 
 /// Whom a range of addresses belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// A mapping of this driver.
     #[default]
     Mapped,
@@ -81,6 +81,8 @@ pub(super) enum State {
     Stale,
     /// Entries could not be removed.
     Broken,
+    /// A mapping of which [`Space::restart`] has taken the tables.
+    Lost,
 }
 
 /// What is known of a range of addresses.
@@ -146,6 +148,30 @@ impl Space {
         })
     }
 
+    /// Goes on below another root directory that belongs to firmware: the GPU was reset, nothing
+    /// is mapped. Addresses of mappings stay out of use until they are unmapped.
+    pub(super) fn restart(&mut self, root: u64) -> Result {
+        if root == 0 || root % PAGE_SIZE != 0 {
+            return Err(EINVAL);
+        }
+        let mm = self.mm.clone();
+        let mut source = TableFb(&mm);
+        self.tree.close(&mut source);
+        self.tree = Tree::foreign(root, KVVec::new(), 1);
+        let mut at = 0;
+        while let Some(span) = self.va.first_above(at) {
+            let (range, record) = (span.range(), span.owner);
+            at = range.end;
+            if record.state == State::Mapped {
+                self.set(&range, State::Mapped, State::Lost);
+            } else if record.state != State::Lost {
+                self.va.release(&range).map_err(to_errno)?;
+            }
+        }
+        self.stale = false;
+        self.tree.fill(&mut source)
+    }
+
     /// Address of the root directory.
     pub(super) fn root(&self) -> u64 {
         self.tree.root()
@@ -187,6 +213,9 @@ impl Space {
     /// Removes a mapping.
     pub(super) fn unmap(&mut self, bar: Bar0<'_>, va: &Range<u64>) -> Result {
         let (range, record) = self.find(va).ok_or(ENOENT)?;
+        if record.state == State::Lost {
+            return self.va.release(&range).map(|_| ()).map_err(to_errno);
+        }
         let mm = self.mm.clone();
         let mut window = mm.window(bar)?;
         let erased = self
@@ -199,6 +228,13 @@ impl Space {
         };
         self.set(&range, State::Mapped, state);
         erased.and(self.invalidate(&mut window, Reuse::Yes))
+    }
+
+    /// All ranges that are in use, by address, without what is left out to align them.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (Range<u64>, State)> + '_ {
+        self.va
+            .live()
+            .map(|s| (s.start + s.owner.skew..s.end, s.owner.state))
     }
 
     /// Number of ranges in this state.
@@ -324,7 +360,8 @@ impl Space {
         let span = self.va.first_above(va.start)?;
         let record = span.owner;
         let exact = span.start + record.skew == va.start && span.end == va.end;
-        (exact && record.state == State::Mapped).then(|| (span.range(), record))
+        let ours = matches!(record.state, State::Mapped | State::Lost);
+        (exact && ours).then(|| (span.range(), record))
     }
 
     fn set(&mut self, range: &Range<u64>, from: State, to: State) {

@@ -72,16 +72,19 @@ impl Request {
 }
 
 /// Drops all translations below the directory at `pdb` in video memory. The caller has made sure
-/// that its page-table writes are in memory, and that nobody else invalidates at the same time.
+/// that its page-table writes are in memory, and that nobody else on the CPU invalidates at the
+/// same time. GSP-RM may: unless `busy` says that the last request never became complete, it is
+/// waited for (OGKM 570.144 does so in `kern_gmmu_tu102.c`).
 ///
 /// # Errors
 ///
 /// `ETIMEDOUT` if the hardware has not finished after 2 s, `ENODEV`, `EIO` if it does not answer.
-pub(super) fn invalidate(bar: Bar0<'_>, pdb: u64, reuse: Reuse) -> Result {
+pub(super) fn invalidate(bar: Bar0<'_>, pdb: u64, reuse: Reuse, busy: bool) -> Result {
     let Request(lower, upper, command) = Request::new(pdb, reuse)?;
 
-    // One that was given up may still be under way, and uses the same registers.
-    wait(bar)?;
+    if !busy {
+        wait(bar)?;
+    }
     bar.write_reg(lower);
     bar.write_reg(upper);
     bar.write_reg(command);

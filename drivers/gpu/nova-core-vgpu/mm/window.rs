@@ -42,19 +42,27 @@ pub(crate) struct Counters {
     pub(crate) invalidates_failed: u64,
 }
 
+/// What the lock of the window protects, beside the registers.
+#[derive(Default)]
+pub(super) struct Shared {
+    pub(super) counters: Counters,
+    /// The last invalidation has not become complete in time.
+    given_up: bool,
+}
+
 /// The window.
 pub(crate) struct Window<'a> {
     bar: Bar0<'a>,
     pramin: Pramin<'a>,
-    counters: MutexGuard<'a, Counters>,
+    shared: MutexGuard<'a, Shared>,
 }
 
 impl<'a> Window<'a> {
-    pub(super) fn new(bar: Bar0<'a>, counters: MutexGuard<'a, Counters>) -> Result<Self> {
+    pub(super) fn new(bar: Bar0<'a>, shared: MutexGuard<'a, Shared>) -> Result<Self> {
         Ok(Self {
             bar,
             pramin: Pramin::new(bar)?,
-            counters,
+            shared,
         })
     }
 
@@ -104,13 +112,17 @@ impl<'a> Window<'a> {
     ///
     /// `ETIMEDOUT` if the GPU has not finished after 2 s, `ENODEV`, `EIO` if it does not answer.
     pub(super) fn invalidate(&mut self, pdb: u64, reuse: Reuse) -> Result {
+        // The trigger of one that was given up is still set. Whether it is waited for or not, it
+        // did not do what it should, so another one is tried.
+        let busy = self.shared.given_up;
         let result = self
             .pramin
             .flush()
-            .and_then(|()| tlb::invalidate(self.bar, pdb, reuse));
+            .and_then(|()| tlb::invalidate(self.bar, pdb, reuse, busy));
+        self.shared.given_up = result.is_err();
         match result {
-            Ok(()) => self.counters.invalidates += 1,
-            Err(_) => self.counters.invalidates_failed += 1,
+            Ok(()) => self.shared.counters.invalidates += 1,
+            Err(_) => self.shared.counters.invalidates_failed += 1,
         }
         result
     }
@@ -120,17 +132,17 @@ impl TableMemory for Window<'_> {
     type Error = Error;
 
     fn read64(&mut self, address: u64) -> Result<u64> {
-        self.counters.table_bytes_read += 8;
+        self.shared.counters.table_bytes_read += 8;
         self.pramin.read64(address)
     }
 
     fn write64(&mut self, address: u64, entry: u64) -> Result {
-        self.counters.table_bytes_written += 8;
+        self.shared.counters.table_bytes_written += 8;
         self.pramin.write64(address, entry)
     }
 
     fn init64(&mut self, address: u64, entry: u64) -> Result {
-        self.counters.table_bytes_written += 8;
+        self.shared.counters.table_bytes_written += 8;
         self.pramin.init64(address, entry)
     }
 }

@@ -33,10 +33,13 @@ use super::{
     FbRange,
     FbReservation, //
 };
-use crate::vgpu::{
-    Gpu,
-    MapInfo,
-    BAR1, //
+use crate::{
+    mm::vmm::MapRequest,
+    vgpu::{
+        Gpu,
+        MapInfo,
+        BAR1, //
+    }, //
 };
 
 /// The window; unmapped on drop. As long as it lives, the frame buffer it shows is not given back.
@@ -58,7 +61,20 @@ impl Gpu {
     /// not answer, `EIO`, `ENODEV`, `ENOMEM`.
     #[inline(never)]
     pub fn map_bar1(self: &Arc<Self>, fb: &FbRange, info: &MapInfo) -> Result<Bar1Mapping> {
-        let request = fb.map_request(info)?;
+        self.map_bar1_at(fb, info, None)
+    }
+
+    /// Same as [`Gpu::map_bar1`], at an offset in BAR1; `EBUSY` if that is taken.
+    pub(crate) fn map_bar1_at(
+        self: &Arc<Self>,
+        fb: &FbRange,
+        info: &MapInfo,
+        va: Option<u64>,
+    ) -> Result<Bar1Mapping> {
+        let request = MapRequest {
+            va,
+            ..fb.map_request(info)?
+        };
         let core = self.enter()?;
         let va = self
             .bar1
@@ -66,7 +82,7 @@ impl Gpu {
             .map(core.bar(), &request)
             .inspect_err(|e| {
                 // A bad request is the caller's to report.
-                if *e == EINVAL {
+                if matches!(*e, EINVAL | EBUSY) {
                     return;
                 }
                 dev_err!(
