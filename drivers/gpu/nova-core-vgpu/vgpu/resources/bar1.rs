@@ -45,7 +45,7 @@ use crate::{
 /// The window; unmapped on drop. As long as it lives, the frame buffer it shows is not given back.
 pub struct Bar1Mapping {
     gpu: Arc<Gpu>,
-    _fb: Arc<FbReservation>,
+    fb: Arc<FbReservation>,
     // `None` only while being dropped.
     window: Option<BarWindow<'static>>,
     va: Range<u64>,
@@ -95,7 +95,7 @@ impl Gpu {
             })?;
         let mut mapping = Bar1Mapping {
             gpu: self.clone(),
-            _fb: fb.0.clone(),
+            fb: fb.0.clone(),
             window: None,
             va,
         };
@@ -217,10 +217,14 @@ impl Bar1Mapping {
         let Ok(core) = self.gpu.enter() else { return };
         let result = self.gpu.bar1.lock().unmap(core.bar(), &self.va);
         if let Err(e) = result {
+            // The GPU may still show it there.
+            self.gpu.fb.lock().quarantine(&self.fb.range);
             dev_err!(
                 self.gpu.dev(),
-                "cannot unmap BAR1 {:#x}, the addresses stay out of use: {:?}\n",
+                "cannot unmap BAR1 {:#x}, its FB {:#x}..{:#x} stays out of use: {:?}\n",
                 self.va.start,
+                self.fb.range.start,
+                self.fb.range.end,
                 e
             );
         }
