@@ -127,10 +127,12 @@ impl ThreadedHandler for Handler<'_> {
         }
         self.line.release();
         if found {
-            IrqReturn::Handled
-        } else {
-            IrqReturn::None
+            return IrqReturn::Handled;
         }
+        if let Some(first) = self.subtrees.first() {
+            first.note_spurious();
+        }
+        IrqReturn::None
     }
 }
 

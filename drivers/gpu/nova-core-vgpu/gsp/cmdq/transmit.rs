@@ -10,8 +10,9 @@
 //!
 //! The parts of a message stay together because only the first in the line pushes. Nobody sleeps
 //! with the lock held. GSP makes no interrupt when it reads a command, so the first looks again
-//! after a short while, and whenever GSP has sent something. Who is killed leaves the line, unless
-//! a part of its message is with GSP already: the rest must follow.
+//! after a short while, and whenever GSP has sent something. Who has waited for any room for as
+//! long as it would wait for the reply gives up. Who does, or is killed, leaves the line; if a part
+//! of its message is with GSP already the rest must follow, so that ends the queue.
 
 use core::iter::Peekable;
 
@@ -39,8 +40,8 @@ use super::{
     Wait, //
 };
 
-/// Longest time that GSP may take to make any room in the command queue.
-const SPACE_TIMEOUT: Delta = Delta::from_secs(1);
+/// Longest time that those in the line sleep if nobody wakes them.
+const LINE_PAUSE: Delta = Delta::from_secs(1);
 /// Time after which the first in the line looks for room although nobody woke it.
 const SPACE_PAUSE: Delta = Delta::from_millis(1);
 
@@ -84,13 +85,13 @@ impl Tx {
         }
     }
 
-    /// Notes how much room there is; whether it is long since there was more than before.
-    fn is_stuck(&mut self, free: usize) -> bool {
+    /// Notes how much room there is; whether it was `limit` ago that there was more than before.
+    fn is_stuck(&mut self, free: usize, limit: Delta) -> bool {
         if free > self.free {
             self.progress = Instant::now();
         }
         self.free = free;
-        self.progress.elapsed() > SPACE_TIMEOUT
+        self.progress.elapsed() > limit
     }
 }
 
@@ -152,7 +153,7 @@ impl Cmdq<'_> {
     ) -> Result {
         loop {
             self.check_alive()?;
-            let first = match self.push(message, wake)? {
+            let first = match self.push(message, wake, wait)? {
                 Pushed::All => return Ok(()),
                 Pushed::Wait { first } => first,
                 Pushed::Stuck => {
@@ -160,7 +161,7 @@ impl Cmdq<'_> {
                         self.dev,
                         "GSP: no room for function {} in the command queue for {} ms; GSP hangs, reload the driver\n",
                         message.function,
-                        SPACE_TIMEOUT.as_millis()
+                        wait.timeout().as_millis()
                     );
                     return Err(ETIMEDOUT);
                 }
@@ -175,7 +176,7 @@ impl Cmdq<'_> {
             } else {
                 wait
             };
-            wait.sleep(wake, if first { SPACE_PAUSE } else { SPACE_TIMEOUT })?;
+            wait.sleep(wake, if first { SPACE_PAUSE } else { LINE_PAUSE })?;
         }
     }
 
@@ -184,6 +185,7 @@ impl Cmdq<'_> {
         &self,
         message: &mut Outgoing<'a, I>,
         wake: &Arc<Completion>,
+        wait: Wait,
     ) -> Result<Pushed> {
         let mut tx = self.tx.lock();
         let position = tx.position(wake);
@@ -236,7 +238,7 @@ impl Cmdq<'_> {
             if position.is_none() {
                 tx.line.push(wake.clone(), GFP_KERNEL)?;
             }
-            if tx.is_stuck(free) {
+            if tx.is_stuck(free, wait.timeout()) {
                 Pushed::Stuck
             } else {
                 Pushed::Wait {
