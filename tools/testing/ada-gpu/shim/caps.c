@@ -94,8 +94,10 @@ bool ada_gpu_pf_caps_init(struct ada_gpu_pf *pf, Error **errp)
 {
 	PCIDevice *dev = &pf->dev;
 
-	if (!msix_setup(dev, &pf->bar0.mr, PF_MSIX_TABLE, PF_MSIX_PBA, PF_MSIX, errp) ||
-	    !pcie_setup(dev, PF_PCIE, errp) ||
+	if (pf->pci.msix &&
+	    !msix_setup(dev, &pf->bar0.mr, PF_MSIX_TABLE, PF_MSIX_PBA, PF_MSIX, errp))
+		return false;
+	if (!pcie_setup(dev, PF_PCIE, errp) ||
 	    msi_init(dev, PF_MSI, 1, true, false, errp) < 0 ||
 	    !pm_setup(dev, errp))
 		return false;

@@ -45,6 +45,7 @@ pub struct Pci {
     vf_offset: u16,
     vf_stride: u16,
     revision: u8,
+    msix: bool,
 }
 
 impl From<PciIdentity> for Pci {
@@ -66,6 +67,7 @@ impl From<PciIdentity> for Pci {
             vf_offset: id.vf_offset,
             vf_stride: id.vf_stride,
             revision: id.revision,
+            msix: id.msix,
         }
     }
 }

@@ -91,6 +91,8 @@ pub struct Config {
     pub vf_bar3: u64,
     /// SR-IOV TotalVFs; 0 leaves the capability out.
     pub total_vfs: u16,
+    /// The PF has MSI-X, not only MSI.
+    pub msix: bool,
     /// SR-IOV first VF offset.
     pub vf_offset: u16,
     /// SR-IOV VF stride.
@@ -174,6 +176,7 @@ impl Default for Config {
             vf_bar1: 256 * MIB,
             vf_bar3: 32 * MIB,
             total_vfs: 32,
+            msix: true,
             vf_offset: 4,
             vf_stride: 1,
             vmmu_segment: 128 * MIB,

@@ -80,6 +80,8 @@ pub struct PciIdentity {
     pub bar1_size: u64,
     /// BAR3, 64-bit prefetchable.
     pub bar3_size: u64,
+    /// The PF has MSI-X beside MSI.
+    pub msix: bool,
     /// 0: no SR-IOV capability.
     pub total_vfs: u16,
     /// VF Device ID.
@@ -437,6 +439,7 @@ impl Gpu {
             bar0_size: BAR0_SIZE,
             bar1_size: c.bar1,
             bar3_size: c.bar3,
+            msix: c.msix,
             total_vfs: c.total_vfs,
             vf_device_id: c.device_id,
             vf_offset: c.vf_offset,

@@ -180,6 +180,13 @@ pub(super) const TABLE: &[Property] = &[
         u16::to_string
     ),
     property!(
+        "msix",
+        msix,
+        "MSI-X of the PF; off leaves it with MSI",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
         "vf-offset",
         vf_offset,
         "SR-IOV first VF offset",
