@@ -29,6 +29,7 @@ mod irq;
 mod mm;
 mod regs;
 mod sriov;
+mod trace;
 mod vbios;
 pub mod vgpu;
 

@@ -8,7 +8,7 @@
 //!                 notifier <index> <class> seen <n>
 //!                 rc host <n> guest <n> fast_path <n> storms <n>
 //!   utilisation   samples <n>
-//!                 pid <n> sub_pid <n> <engine> last <n> mean <n> max <n> …        in 1/100 %
+//!                 pid <n> sub_pid <n> [gfid <n>] <engine> last <n> mean <n> max <n> …   in 1/100 %
 //! ```
 
 use kernel::{
@@ -22,7 +22,10 @@ use kernel::{
 
 use super::Files;
 use crate::gsp::{
-    events::Router,
+    events::{
+        utilisation::Entry,
+        Router, //
+    },
     fw::r570_144::{
         notifier::Class,
         perfmon::ENGINE_NAMES, //
@@ -76,24 +79,33 @@ pub(super) fn events(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// The table of use.
 pub(super) fn utilisation(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Ok(router) = router(files) else {
-        return writeln!(f, "gone");
-    };
+    let shown = files.handle.gpu().with_core(|core| {
+        let owners = core.cmdq().traffic().owners();
+        Ok(core.events().with_utilisation(|table| {
+            writeln!(f, "samples {}", table.samples())?;
+            table
+                .iter()
+                .try_for_each(|entry| process(f, entry, owners.gfid_of_process(entry.pid)))
+        }))
+    });
+    shown.unwrap_or_else(|_| writeln!(f, "gone"))
+}
 
-    router.with_utilisation(|table| {
-        writeln!(f, "samples {}", table.samples())?;
-        for entry in table.iter() {
-            write!(f, "pid {} sub_pid {}", entry.pid, entry.sub_pid)?;
-            for (name, engine) in ENGINE_NAMES.iter().zip(&entry.engines) {
-                let mean = entry.mean(engine);
-                write!(
-                    f,
-                    " {} last {} mean {} max {}",
-                    name, engine.last, mean, engine.max
-                )?;
-            }
-            writeln!(f)?;
-        }
-        Ok(())
-    })
+/// One line of the table of use.
+fn process(f: &mut fmt::Formatter<'_>, entry: &Entry, gfid: Option<u32>) -> fmt::Result {
+    write!(f, "pid {} sub_pid {}", entry.pid, entry.sub_pid)?;
+    if let Some(gfid) = gfid {
+        write!(f, " gfid {gfid}")?;
+    }
+    for (name, engine) in ENGINE_NAMES.iter().zip(&entry.engines) {
+        write!(
+            f,
+            " {} last {} mean {} max {}",
+            name,
+            engine.last,
+            entry.mean(engine),
+            engine.max
+        )?;
+    }
+    writeln!(f)
 }

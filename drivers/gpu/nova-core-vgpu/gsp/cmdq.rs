@@ -257,12 +257,13 @@ impl<'gpu> Cmdq<'gpu> {
         let ticket = self.register(function, payload.len())?;
         let sequence = ticket.sequence;
         let start = Instant::<Monotonic>::now();
-        self.traffic.request(function, sequence, payload);
+        self.traffic.request(self.dev, function, sequence, payload);
 
         self.transmit(function, sequence, payload, &ticket.wake, wait)
             .and_then(|()| self.wait(function, &ticket, wait))
             .inspect(|rpc| {
                 self.traffic.reply(
+                    self.dev,
                     function,
                     sequence,
                     rpc.result,
@@ -275,7 +276,7 @@ impl<'gpu> Cmdq<'gpu> {
                 pending.stats.killed += u64::from(*e == EINTR);
                 pending.waiters.abandon(sequence);
                 drop(pending);
-                self.traffic.failed(function, sequence);
+                self.traffic.failed(function);
             })
     }
 
@@ -324,9 +325,9 @@ impl<'gpu> Cmdq<'gpu> {
         command.encode(&mut payload)?;
 
         let wake = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
-        self.traffic.request(C::FUNCTION, 0, &payload);
+        self.traffic.request(self.dev, C::FUNCTION, 0, &payload);
         self.transmit(C::FUNCTION, 0, &payload, &wake, Wait::UNINTERRUPTIBLE)
-            .inspect_err(|_| self.traffic.failed(C::FUNCTION, 0))
+            .inspect_err(|_| self.traffic.failed(C::FUNCTION))
     }
 
     /// GSP has announced messages. Takes them, wakes who waits, and routes events.
@@ -351,7 +352,7 @@ impl<'gpu> Cmdq<'gpu> {
 
     /// Routes an event that was taken with [`Self::next_event`].
     pub(super) fn route(&self, event: &OwnedEvent) {
-        self.traffic.event(event.function, &event.payload);
+        self.traffic.event(self.dev, event.function, &event.payload);
         self.router.route(self.dev, event.function, &event.payload);
     }
 

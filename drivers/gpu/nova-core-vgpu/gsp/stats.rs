@@ -7,6 +7,8 @@
 //!   reply()    its reply is complete               replies, bytes in, latency; errors by status
 //!   failed()   there will be no reply              failures (timeout, killed, GSP gone)
 //!   event()    GSP said something by itself        counted by the router
+//!
+//!   each also fires its tracepoint (see [`crate::trace`])
 //! ```
 //!
 //! One row per function that this driver uses, and one for all others. Everything is an atomic
@@ -14,8 +16,10 @@
 //! counted.
 
 pub(crate) mod histogram;
+mod owners;
 
 use kernel::{
+    device,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -24,7 +28,15 @@ use kernel::{
     time::Delta, //
 };
 
-use super::fw::r570_144::function;
+use crate::trace;
+
+use super::fw::r570_144::{
+    envelope,
+    function,
+    message::Message, //
+};
+
+pub(crate) use owners::Owners;
 
 use histogram::{
     Histogram,
@@ -80,7 +92,7 @@ pub(crate) struct Snapshot {
     pub(crate) requests: u64,
     /// Replies that somebody waited for.
     pub(crate) replies: u64,
-    /// Replies with an `NV_STATUS` that is not success.
+    /// Replies with an `NV_STATUS` that is not success, in their header or in what they carry.
     pub(crate) errors: u64,
     /// Requests that ended without a reply.
     pub(crate) failures: u64,
@@ -96,6 +108,7 @@ pub(crate) struct Snapshot {
 pub(crate) struct Stats {
     /// One for each function with a name, and one more for all others.
     rows: KVec<Row>,
+    owners: Owners,
 }
 
 impl Stats {
@@ -106,7 +119,10 @@ impl Stats {
         for _ in 0..=function::COUNT {
             rows.push(Row::new(), GFP_KERNEL)?;
         }
-        Ok(Self { rows })
+        Ok(Self {
+            rows,
+            owners: Owners::new()?,
+        })
     }
 
     fn row(&self, number: u32) -> &Row {
@@ -116,41 +132,92 @@ impl Stats {
         &self.rows[index]
     }
 
+    /// Who sends requests on behalf of whom.
+    pub(crate) fn owners(&self) -> &Owners {
+        &self.owners
+    }
+
+    /// What a tracepoint says of a request or its reply.
+    fn traced<'a>(
+        &self,
+        dev: &'a device::Device,
+        function: u32,
+        sequence: u32,
+        payload: &[u8],
+    ) -> trace::Message<'a> {
+        let client = envelope::client(function, payload);
+
+        trace::Message {
+            dev: dev.name(),
+            function,
+            gfid: client.map_or(0, |client| self.owners.gfid(client)),
+            sequence,
+            bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+        }
+    }
+
     /// Counts a message that is about to be sent. `sequence` is 0 when it is not answered.
-    pub(super) fn request(&self, function: u32, _sequence: u32, payload: &[u8]) {
+    pub(super) fn request(
+        &self,
+        dev: &device::Device,
+        function: u32,
+        sequence: u32,
+        payload: &[u8],
+    ) {
         let row = self.row(function);
 
         row.requests.add(1, Relaxed);
         // CAST: `usize` is 64 bits wide here.
         row.bytes_out.add(payload.len() as u64, Relaxed);
+        trace::request(|| self.traced(dev, function, sequence, payload));
     }
 
     /// Counts a complete reply. `result` is the raw `NV_STATUS` of the RPC header.
     pub(super) fn reply(
         &self,
+        dev: &device::Device,
         function: u32,
-        _sequence: u32,
+        sequence: u32,
         result: u32,
         payload: &[u8],
         latency: Delta,
     ) {
         let row = self.row(function);
+        let latency = u64::try_from(latency.as_nanos()).unwrap_or(0);
+        let status = match result {
+            0 => envelope::status(function, payload).unwrap_or(0),
+            failed => failed,
+        };
 
         row.replies.add(1, Relaxed);
-        if result != 0 {
+        if status != 0 {
             row.errors.add(1, Relaxed);
         }
+        // CAST: `usize` is 64 bits wide here.
         row.bytes_in.add(payload.len() as u64, Relaxed);
-        row.add_latency(u64::try_from(latency.as_nanos()).unwrap_or(0));
+        row.add_latency(latency);
+        trace::reply(
+            || self.traced(dev, function, sequence, payload),
+            latency,
+            status,
+        );
     }
 
     /// Counts a request that ends without a reply.
-    pub(super) fn failed(&self, function: u32, _sequence: u32) {
+    pub(super) fn failed(&self, function: u32) {
         self.row(function).failures.add(1, Relaxed);
     }
 
     /// Notes an event before it is routed.
-    pub(super) fn event(&self, _function: u32, _payload: &[u8]) {}
+    pub(super) fn event(&self, dev: &device::Device, function: u32, payload: &[u8]) {
+        trace::event(|| trace::Message {
+            dev: dev.name(),
+            function,
+            gfid: Message::decode(function, payload).map_or(0, |message| message.gfid()),
+            sequence: 0,
+            bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+        });
+    }
 
     /// The counters of each function that was used, at this moment.
     pub(crate) fn snapshots(&self) -> impl Iterator<Item = Snapshot> + '_ {

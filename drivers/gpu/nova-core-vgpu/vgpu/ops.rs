@@ -125,15 +125,16 @@ impl Gpu {
         Firmware::request(name, gpu.pdev().as_ref())
     }
 
-    /// Allocates a client with a device and a subdevice below it. Sleeps.
+    /// Allocates a client with a device and a subdevice below it. `gfid` says whom it acts for: VF
+    /// index + 1, or 0 for nobody in particular. Sleeps.
     ///
     /// # Errors
     ///
     /// What firmware says, `EBUSY` when there are too many clients, `EINTR` if `wait` allows that,
     /// `ENODEV`.
     #[inline(never)]
-    pub fn rm_client(self: &Arc<Self>, wait: Wait) -> Result<RmClient, RmError> {
-        RmClient::new(self, wait)
+    pub fn rm_client(self: &Arc<Self>, gfid: u32, wait: Wait) -> Result<RmClient, RmError> {
+        RmClient::new(self, gfid, wait)
     }
 
     /// Reserves `count` channel IDs for the vGPU behind `gfid`, the same ones on every runlist.

@@ -154,7 +154,7 @@ pub struct RmClient {
 }
 
 impl RmClient {
-    pub(super) fn new(gpu: &Arc<Gpu>, wait: Wait) -> Result<Self, RmError> {
+    pub(super) fn new(gpu: &Arc<Gpu>, gfid: u32, wait: Wait) -> Result<Self, RmError> {
         let core = gpu.enter()?;
         Self::retry_lost(gpu, core.cmdq());
         let id = gpu.ids.lock().take().ok_or(EBUSY)?;
@@ -162,6 +162,12 @@ impl RmClient {
             gpu.settle_id(id, gone);
             e
         })?;
+        // CAST: Not negative.
+        let process = kernel::current!().tgid() as u32;
+        core.cmdq()
+            .traffic()
+            .owners()
+            .set(objects.handle(), gfid, process);
         drop(core);
         Ok(Self {
             gpu: gpu.clone(),
@@ -202,6 +208,7 @@ impl RmClient {
         // Without firmware there is no client either.
         let Ok(core) = self.gpu.enter() else { return };
         let result = self.objects.free(core.cmdq());
+        core.cmdq().traffic().owners().clear(self.objects.handle());
         self.gpu.settle_id(self.id, result.is_ok());
         if let Err(e) = result {
             dev_err!(

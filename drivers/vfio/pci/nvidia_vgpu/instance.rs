@@ -207,9 +207,11 @@ impl Instance {
             .inspect_err(|e| {
                 dev_err!(dev, "cannot create a vGPU: shared area: {:?}\n", e);
             })?;
-        let client = gpu.rm_client(Wait::KILLABLE).inspect_err(|e| {
-            dev_err!(dev, "cannot create a vGPU: RM client: {}\n", e);
-        })?;
+        let client = gpu
+            .rm_client(identity.gfid, Wait::KILLABLE)
+            .inspect_err(|e| {
+                dev_err!(dev, "cannot create a vGPU: RM client: {}\n", e);
+            })?;
         let mut instance = Self {
             client: Some(client),
             plugin,

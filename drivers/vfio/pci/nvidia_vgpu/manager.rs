@@ -81,7 +81,7 @@ pub(crate) struct Manager {
 impl Manager {
     /// Loads the types and gives them to the GSP.
     pub(crate) fn new(gpu: &Arc<Gpu>) -> Result<Arc<Self>> {
-        let client = gpu.rm_client(Wait::UNINTERRUPTIBLE).inspect_err(|e| {
+        let client = gpu.rm_client(0, Wait::UNINTERRUPTIBLE).inspect_err(|e| {
             dev_err!(gpu.dev(), "cannot load vGPU types: RM client: {}\n", e);
         })?;
         let types = load_types(gpu, &client)?;

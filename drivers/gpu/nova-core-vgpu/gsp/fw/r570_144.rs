@@ -5,6 +5,7 @@
 //! Every file can be compiled on the build machine, where its tests run.
 
 pub(crate) mod channel;
+pub(crate) mod envelope;
 pub(crate) mod faults;
 pub(crate) mod ids;
 pub(crate) mod intr;

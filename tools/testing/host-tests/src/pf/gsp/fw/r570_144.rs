@@ -4,6 +4,8 @@
 
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/channel.rs"]
 pub(crate) mod channel;
+#[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/envelope.rs"]
+pub(crate) mod envelope;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/faults.rs"]
 pub(crate) mod faults;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/ids.rs"]
