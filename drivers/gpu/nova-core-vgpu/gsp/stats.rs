@@ -242,3 +242,56 @@ impl Stats {
             .filter(|row| row.requests != 0)
     }
 }
+
+#[cfg(CONFIG_NOVA_CORE_VGPU_KUNIT)]
+#[kunit_tests(nova_core_vgpu_stats)]
+mod tests {
+    use super::*;
+    use kernel::faux;
+
+    fn row(stats: &Stats, name: &str) -> Option<Snapshot> {
+        stats.snapshots().find(|row| row.name == name)
+    }
+
+    #[test]
+    fn requests_end_in_a_reply_or_without() -> Result {
+        let device = faux::Registration::new(c"nova_core_vgpu_stats", None)?;
+        let dev: &device::Device<device::Bound> = device.as_ref().as_ref();
+        let stats = Stats::new()?;
+        let mut reply = [0; 24];
+
+        for sequence in 1..4 {
+            stats.request(dev, function::GSP_RM_CONTROL, sequence, &[0; 32]);
+        }
+        let latency = Delta::from_micros(1);
+        stats.reply(dev, function::GSP_RM_CONTROL, 1, 0, &reply, latency);
+        // The status of a control is inside of the reply.
+        reply[12] = 0x56;
+        stats.reply(dev, function::GSP_RM_CONTROL, 2, 0, &reply, latency);
+        stats.failed(function::GSP_RM_CONTROL);
+
+        let row = row(&stats, "GSP_RM_CONTROL").ok_or(ENOENT)?;
+        assert_eq!((row.requests, row.replies), (3, 2));
+        assert_eq!((row.errors, row.failures), (1, 1));
+        assert_eq!((row.bytes_out, row.bytes_in), (96, 48));
+        assert_eq!(row.latency.total(), 2);
+        assert_eq!(row.latency.max, 1000);
+        Ok(())
+    }
+
+    #[test]
+    fn functions_without_a_name_are_counted_together() -> Result {
+        let device = faux::Registration::new(c"nova_core_vgpu_stats", None)?;
+        let dev: &device::Device<device::Bound> = device.as_ref().as_ref();
+        let stats = Stats::new()?;
+
+        stats.request(dev, 200, 1, &[]);
+        stats.request(dev, 201, 2, &[]);
+        stats.reply(dev, 201, 2, 0x65, &[], Delta::from_secs(-1));
+        let other = row(&stats, "other").ok_or(ENOENT)?;
+        assert_eq!((other.requests, other.replies, other.errors), (2, 1, 1));
+        assert_eq!(other.latency.max, 0);
+        assert_eq!(stats.snapshots().count(), 1);
+        Ok(())
+    }
+}
