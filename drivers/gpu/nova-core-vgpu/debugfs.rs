@@ -9,7 +9,7 @@
 //!       fb              frame buffer by state and owner, scrubbing, ranges
 //!       channels        channel IDs per runlist
 //!       ce              copy engine
-//!       gsp             message queue and events
+//!       gsp             state of the message queues
 //!       rpc             requests by function: counts, bytes, latency
 //!       events          what GSP said by itself, and what became of it
 //!       utilisation     who uses which engine
@@ -47,6 +47,7 @@ use kernel::{
 mod ce_selftest;
 mod events;
 mod fb;
+mod gsp;
 mod irq;
 mod log;
 mod mm;
@@ -105,8 +106,8 @@ pub(crate) fn files(
             dir.read_callback_file(c"fb", files, &fb::show);
             dir.read_callback_file(c"channels", files, &channels);
             dir.read_callback_file(c"ce", files, &ce);
-            dir.read_callback_file(c"gsp", files, &gsp);
-            dir.read_callback_file(c"rpc", files, &rpc);
+            dir.read_callback_file(c"gsp", files, &gsp::queues);
+            dir.read_callback_file(c"rpc", files, &gsp::functions);
             dir.read_callback_file(c"irq", files, &irq::show);
             dir.read_callback_file(c"events", files, &events::events);
             dir.read_callback_file(c"utilisation", files, &events::utilisation);
@@ -212,49 +213,6 @@ fn ce(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "copied {}", stats.copied)?;
     writeln!(f, "timeouts {}", stats.timeouts)?;
     writeln!(f, "errors {}", stats.errors)
-}
-
-fn gsp(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let result = files.handle.gpu().with_core(|core| {
-        let (stats, in_flight) = core.cmdq().stats();
-        Ok((stats, in_flight))
-    });
-    let Ok((stats, in_flight)) = result else {
-        return writeln!(f, "gone");
-    };
-    writeln!(f, "sent {}", stats.sent)?;
-    writeln!(f, "received {}", stats.received)?;
-    writeln!(f, "corrupt {}", stats.corrupt)?;
-    writeln!(f, "late {}", stats.late)?;
-    writeln!(f, "unmatched {}", stats.unmatched)?;
-    writeln!(f, "polls {}", stats.polls)?;
-    writeln!(f, "lost_interrupts {}", stats.lost_interrupts)?;
-    writeln!(f, "killed {}", stats.killed)?;
-    writeln!(f, "events_dropped {}", stats.events_dropped)?;
-    writeln!(f, "in_flight {in_flight}")
-}
-
-fn rpc(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let shown = files.handle.gpu().with_core(|core| {
-        Ok(core.cmdq().traffic().snapshots().try_for_each(|row| {
-            let ns = |percent| row.latency.percentile(percent).unwrap_or(0);
-            writeln!(
-                f,
-                "{} requests {} replies {} errors {} failures {} bytes_out {} bytes_in {} p50_ns {} p99_ns {} max_ns {}",
-                row.name,
-                row.requests,
-                row.replies,
-                row.errors,
-                row.failures,
-                row.bytes_out,
-                row.bytes_in,
-                ns(50),
-                ns(99),
-                row.latency.max
-            )
-        }))
-    });
-    shown.unwrap_or_else(|_| writeln!(f, "gone"))
 }
 
 fn result(f: &mut fmt::Formatter<'_>, result: Result<(), selftest::Failure>) -> fmt::Result {

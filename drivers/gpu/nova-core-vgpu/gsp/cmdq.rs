@@ -64,6 +64,7 @@ use receive::{
 use ring::Ring;
 use transmit::Tx;
 use wait::Ticket;
+use waiters::InFlight;
 
 pub use wait::Wait;
 
@@ -143,6 +144,8 @@ pub(crate) trait Command {
 pub(crate) struct Stats {
     /// Elements sent.
     pub(crate) sent: u64,
+    /// Messages that had to wait for room in the command queue.
+    pub(crate) full_waits: u64,
     /// Elements received and found to be in order.
     pub(crate) received: u64,
     /// Elements with a wrong checksum, sequence number or framing.
@@ -159,6 +162,21 @@ pub(crate) struct Stats {
     pub(crate) killed: u64,
     /// Events dropped because too many were waiting.
     pub(crate) events_dropped: u64,
+}
+
+/// The state of the queues at one moment.
+pub(crate) struct Snapshot {
+    /// Counters.
+    pub(crate) stats: Stats,
+    /// Whether the queues can be used: "alive", "lost" or "closed".
+    pub(crate) state: &'static str,
+    /// Write and read index of the command queue, then of the status queue, in slots. `None` if GSP
+    /// has written one that makes no sense.
+    pub(crate) indices: Option<[(usize, usize); 2]>,
+    /// Requests that somebody waits for.
+    pub(crate) in_flight: usize,
+    /// The oldest of them.
+    pub(crate) oldest: Option<InFlight>,
 }
 
 /// The pair of queues.
@@ -222,15 +240,37 @@ impl<'gpu> Cmdq<'gpu> {
         &self.traffic
     }
 
+    /// The state of the queues, for debugfs.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let pending = self.pending.lock();
+        let (in_flight, oldest) = (pending.waiters.len(), pending.waiters.oldest());
+        drop(pending);
+
+        Snapshot {
+            stats: self.stats().0,
+            state: match self.state.load(Relaxed) {
+                ALIVE => "alive",
+                LOST => "lost",
+                _ => "closed",
+            },
+            indices: self.ring.indices().ok(),
+            in_flight,
+            oldest,
+        }
+    }
+
     /// Counters, and the number of requests in flight.
     pub(crate) fn stats(&self) -> (Stats, usize) {
-        let sent = self.tx.lock().sent;
+        let tx = self.tx.lock();
+        let (sent, full_waits) = (tx.sent, tx.full_waits);
+        drop(tx);
         let polls = self.polls.load(Relaxed);
         let pending = self.pending.lock();
 
         (
             Stats {
                 sent,
+                full_waits,
                 polls,
                 ..pending.stats
             },

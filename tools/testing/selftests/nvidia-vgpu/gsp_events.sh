@@ -13,7 +13,7 @@ COPY0=9  # NV2080_ENGINE_TYPE_COPY0
 CHID=700 # no host channel has it
 
 needs_model
-begin 19
+begin 20
 debugfs=/sys/kernel/debug/$PF_DRIVER/$pf
 tracefs=/sys/kernel/tracing
 
@@ -243,6 +243,17 @@ latencies() {
 		END { exit bad || !controls }' "$debugfs/rpc"
 }
 
+# Nobody waits, and both sides have read everything.
+queues_at_rest() {
+	awk '
+		{ print }
+		$1 == "state" && $2 == "alive" { alive = 1 }
+		$1 == "command_queue" && $3 == $5 { command = 1 }
+		$1 == "status_queue" && $3 == $5 && $7 == 0 { status = 1 }
+		$1 == "in_flight" && $2 != 0 || $1 == "oldest" { waiting = 1 }
+		END { exit !alive || !command || !status || waiting }' "$debugfs/gsp"
+}
+
 result "samples of use are kept (R18)" samples
 result "samples of use make sense (R18)" samples_make_sense
 result "an error log reaches the log (R18)" xid
@@ -260,6 +271,7 @@ result "the plugin task of a VF reaches its driver (R18)" plugin_of_vf
 result "counts of a VF begin again with its next vGPU" next_vgpu
 trace_test
 result "every request is accounted for" latencies
+result "the queues are at rest" soon queues_at_rest
 result "everything is given back" settled
 result "the GPU refused nothing" no_refusals
 finish

@@ -105,6 +105,21 @@ impl Ring {
         Ok(())
     }
 
+    /// Write and read index of the command queue, then of the status queue, in slots; `EIO` when
+    /// one of GSP's makes no sense.
+    pub(super) fn indices(&self) -> Result<[(usize, usize); 2]> {
+        Ok([
+            (
+                self.index(msgq::CMDQ + msgq::WRITE_INDEX)?,
+                self.index(msgq::STATQ + msgq::READ_INDEX)?,
+            ),
+            (
+                self.index(msgq::STATQ + msgq::WRITE_INDEX)?,
+                self.index(msgq::CMDQ + msgq::READ_INDEX)?,
+            ),
+        ])
+    }
+
     /// Slots of the command queue that can be filled; `EIO` when GSP's index makes no sense.
     pub(super) fn free(&self) -> Result<usize> {
         let write = self.index(msgq::CMDQ + msgq::WRITE_INDEX)?;

@@ -49,6 +49,8 @@ const SPACE_PAUSE: Delta = Delta::from_millis(1);
 pub(super) struct Tx {
     element_sequence: u32,
     pub(super) sent: u64,
+    /// Messages that found no room, or others in line.
+    pub(super) full_waits: u64,
     /// Those who wait, in order of arrival.
     line: KVec<Arc<Completion>>,
     /// When the line began to wait, or there was more room than before.
@@ -61,6 +63,7 @@ impl Tx {
         Self {
             element_sequence: 0,
             sent: 0,
+            full_waits: 0,
             line: KVec::new(),
             progress: Instant::now(),
             free: 0,
@@ -237,6 +240,7 @@ impl Cmdq<'_> {
             }
             if position.is_none() {
                 tx.line.push(wake.clone(), GFP_KERNEL)?;
+                tx.full_waits += 1;
             }
             if tx.is_stuck(free, wait.timeout()) {
                 Pushed::Stuck

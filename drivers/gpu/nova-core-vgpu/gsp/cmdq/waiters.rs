@@ -15,7 +15,12 @@
 
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
 };
 use kernel_ext::completion::Completion;
 
@@ -57,6 +62,19 @@ struct Waiter {
     state: State,
     /// Whoever waits for the outcome.
     wake: Arc<Completion>,
+    /// When it was registered.
+    since: Instant<Monotonic>,
+}
+
+/// A request that somebody waits for.
+#[derive(Clone, Copy)]
+pub(crate) struct InFlight {
+    /// Function number.
+    pub(crate) function: u32,
+    /// Number of the request.
+    pub(crate) sequence: u32,
+    /// Time since it was made.
+    pub(crate) age: Delta,
 }
 
 impl Waiter {
@@ -97,6 +115,18 @@ impl Waiters {
         self.list.iter().filter(|w| w.state.is_live()).count()
     }
 
+    /// The oldest of the requests that somebody waits for.
+    pub(super) fn oldest(&self) -> Option<InFlight> {
+        // In the order in which they came.
+        let waiter = self.list.iter().find(|w| w.state.is_live())?;
+
+        Some(InFlight {
+            function: waiter.function,
+            sequence: waiter.sequence,
+            age: waiter.since.elapsed(),
+        })
+    }
+
     /// Registers a request with `expected` bytes of payload and returns its sequence number. `wake`
     /// is completed when there is an outcome.
     pub(super) fn add(
@@ -112,6 +142,7 @@ impl Waiters {
             expected,
             state: State::Waiting,
             wake,
+            since: Instant::now(),
         };
 
         self.list.push(waiter, GFP_KERNEL)?;
