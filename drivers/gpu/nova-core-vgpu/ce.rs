@@ -73,7 +73,7 @@ use fence::{
 };
 use state::{
     Active,
-    Keep,
+    Flights,
     Overdue,
     Phase,
     State,
@@ -118,8 +118,8 @@ pub(crate) struct Report {
     pub(crate) channel: Option<u32>,
     /// Pieces of work that hardware has.
     pub(crate) in_flight: u32,
-    /// Channels that firmware did not let go.
-    pub(crate) stuck: usize,
+    /// Channels that have failed and are not freed yet.
+    pub(crate) retired: usize,
     /// Counters.
     pub(crate) stats: Stats,
 }
@@ -164,7 +164,7 @@ impl CopyEngine {
         // A statement of its own: the lock must not be held below.
         let begun = self.shared.state.lock().begin_if_down()?;
         match begun {
-            Some((before, fence)) => self.build(gpu, before, &fence),
+            Some(fence) => self.build(gpu, &fence),
             None => Ok(()),
         }
     }
@@ -214,19 +214,17 @@ impl CopyEngine {
         begun.and(ended)
     }
 
-    /// Makes the channel that was found missing; `before` is the one that has failed. The caller
-    /// has got the duty from [`State::submit`].
-    fn build(&self, gpu: &gpu::Gpu<'_>, before: Option<Active>, building: &Fence) -> Result {
+    /// Makes the channel that was found missing, after closing those that have failed. The caller
+    /// has got the duty from [`State::begin_if_down`].
+    fn build(&self, gpu: &gpu::Gpu<'_>, building: &Fence) -> Result {
+        self.close_retired(gpu);
         let built = self.setup().and_then(|setup| {
-            self.bury(gpu, before.map(Active::into_parts));
+            let flights = Flights::new()?;
             match Channel::open(gpu, &self.parts, setup.unit, setup.method_buffer) {
-                Outcome::Running(channel) => Active::new(channel).map_err(|(e, channel)| {
-                    self.bury(gpu, Some((channel, Keep::nothing())));
-                    e
-                }),
+                Outcome::Running(channel) => Ok(Active::new(channel, flights)),
                 Outcome::Failed(e, stuck) => {
                     if let Some(channel) = stuck {
-                        self.keep_stuck(channel, Keep::nothing());
+                        self.retire(channel, flights);
                     }
                     Err(e)
                 }
@@ -248,17 +246,20 @@ impl CopyEngine {
         self.shared.setup.ok_or(ENODEV)
     }
 
-    /// Closes a channel, and those that could not be closed before.
-    fn bury(&self, gpu: &gpu::Gpu<'_>, channel: Option<(Channel, Keep)>) {
-        let stuck = core::mem::take(&mut self.shared.state.lock().stuck);
+    /// Closes the channels that have failed, also those that could not be closed before.
+    fn close_retired(&self, gpu: &gpu::Gpu<'_>) {
+        let mut state = self.shared.state.lock();
+        let retired = core::mem::take(&mut state.retired);
+        let count = retired.len();
+        state.closing += count;
+        drop(state);
 
-        let close = |(channel, keep): (Channel, Keep)| {
-            if let Some(channel) = channel.close(gpu, &self.parts) {
-                self.keep_stuck(channel, keep);
+        for (channel, flights) in retired {
+            if let Some(channel) = Channel::close(channel, gpu, &self.parts) {
+                self.retire(channel, flights);
             }
-        };
-        stuck.into_iter().for_each(close);
-        channel.into_iter().for_each(close);
+        }
+        self.shared.state.lock().closing -= count;
     }
 
     /// Frees a channel that has failed now, rather than when the engine is used next. Returns
@@ -267,31 +268,15 @@ impl CopyEngine {
     /// Sleeps.
     #[inline(never)]
     pub(crate) fn settle(&self, gpu: &gpu::Gpu<'_>) -> bool {
-        let mut state = self.shared.state.lock();
-        let failed = match core::mem::replace(&mut state.phase, Phase::Down) {
-            Phase::Failed(active) => Some(active.into_parts()),
-            other => {
-                state.phase = other;
-                None
-            }
-        };
-        drop(state);
-        self.bury(gpu, failed);
-        self.shared.state.lock().stuck.is_empty()
+        self.close_retired(gpu);
+        let state = self.shared.state.lock();
+
+        state.retired.is_empty() && state.closing == 0
     }
 
     /// Puts a channel aside that firmware did not let go.
-    fn keep_stuck(&self, channel: Channel, keep: Keep) {
-        let mut state = self.shared.state.lock();
-
-        if state.stuck.reserve(1, GFP_KERNEL).is_err() {
-            drop(state);
-            channel.abandon();
-            keep.abandon();
-            return;
-        }
-        // There is room.
-        let _ = state.stuck.push_within_capacity((channel, keep));
+    fn retire(&self, channel: KBox<Channel>, flights: Flights) {
+        self.shared.state.lock().retire(channel, flights);
     }
 
     /// Ends everything with `ENODEV` and frees the channel. Nothing is begun after this.
@@ -299,32 +284,28 @@ impl CopyEngine {
     /// Sleeps. To be called while firmware still answers, before the driver is unbound or the GPU
     /// is suspended.
     pub(crate) fn stop(&self, gpu: &gpu::Gpu<'_>) {
-        let last = loop {
+        loop {
             let mut state = self.shared.state.lock();
 
             state.stopped = true;
             state.fail(ENODEV);
-            match core::mem::replace(&mut state.phase, Phase::Down) {
-                Phase::Building(fence) => {
-                    state.phase = Phase::Building(fence.clone());
-                    drop(state);
-                    // Bounded: firmware has a deadline for each request.
-                    while fence.wait(RECHECK, false) == Waited::NotYet {}
-                }
-                Phase::Failed(active) | Phase::Up(active) => break Some(active),
-                Phase::Down => break None,
-            }
-        };
-        self.bury(gpu, last.map(Active::into_parts));
-        let stuck = core::mem::take(&mut self.shared.state.lock().stuck);
-        for (channel, keep) in stuck {
+            let Phase::Building(fence) = &state.phase else {
+                break;
+            };
+            let fence = fence.clone();
+            drop(state);
+            // Bounded: firmware has a deadline for each request.
+            while fence.wait(RECHECK, false) == Waited::NotYet {}
+        }
+        self.close_retired(gpu);
+        for (channel, flights) in core::mem::take(&mut self.shared.state.lock().retired) {
             dev_err!(
                 self.shared.dev,
                 "channel {} is not gone, its memory is lost until the next boot\n",
                 channel.chid()
             );
-            channel.abandon();
-            keep.abandon();
+            KBox::into_inner(channel).abandon();
+            flights.abandon();
         }
     }
 
@@ -346,20 +327,13 @@ impl CopyEngine {
     pub(crate) fn reset(&self, gpu: &gpu::Gpu<'_>) {
         let mut state = self.shared.state.lock();
 
+        // Whoever makes a channel just now finds out that it is of no use.
         state.fail(EIO);
-        let stuck = core::mem::take(&mut state.stuck);
-        let last = match core::mem::replace(&mut state.phase, Phase::Down) {
-            Phase::Failed(active) => Some(active.into_parts()),
-            // Whoever makes a channel finds out that it is of no use.
-            other => {
-                state.phase = other;
-                None
-            }
-        };
+        let retired = core::mem::take(&mut state.retired);
         drop(state);
-        let forget = |(channel, _keep): (Channel, Keep)| channel.forget(gpu, &self.parts);
-        stuck.into_iter().for_each(forget);
-        last.into_iter().for_each(forget);
+        for (channel, _flights) in retired {
+            KBox::into_inner(channel).forget(gpu, &self.parts);
+        }
     }
 
     /// How it is, for debugfs.
@@ -370,7 +344,7 @@ impl CopyEngine {
             unit: self.shared.setup.map(|setup| setup.unit),
             channel: state.chid(),
             in_flight: state.in_flight(),
-            stuck: state.stuck.len(),
+            retired: state.retired.len(),
             stats: state.stats,
         }
     }
@@ -434,7 +408,7 @@ impl Turn<'_, '_> {
                     let _ = self.wait(&first);
                 }
                 Submitted::Building(fence) => self.wait(&fence)?,
-                Submitted::Build(before, fence) => engine.build(gpu, before, &fence)?,
+                Submitted::Build(fence) => engine.build(gpu, &fence)?,
             }
             if self.killed {
                 return Err(EINTR);

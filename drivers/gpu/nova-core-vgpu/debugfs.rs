@@ -20,6 +20,7 @@
 //!       bar1_map_cost   reading it maps up to 2 GiB and shows what that took
 //!       bar1_selftest   reading it maps, writes, reads back, unmaps
 //!       ce_selftest     reading it fills and copies, and compares
+//!       ce_rate         reading it fills 24 GiB and takes the time
 //!       rpc_selftest    reading it times controls of GSP-RM
 //! ```
 
@@ -44,6 +45,7 @@ use kernel::{
     sync::Arc, //
 };
 
+mod ce_rate;
 mod ce_selftest;
 mod events;
 mod fb;
@@ -119,6 +121,7 @@ pub(crate) fn files(
             dir.read_callback_file(c"bar1_map_cost", files, &mm::cost);
             dir.read_callback_file(c"bar1_selftest", files, &bar1_selftest);
             dir.read_callback_file(c"ce_selftest", files, &ce_selftest);
+            dir.read_callback_file(c"ce_rate", files, &ce_rate);
             dir.read_callback_file(c"rpc_selftest", files, &rpc_selftest);
         }),
         GFP_KERNEL,
@@ -203,7 +206,7 @@ fn ce(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     let stats = report.stats;
     writeln!(f, "in_flight {}", report.in_flight)?;
-    writeln!(f, "stuck {}", report.stuck)?;
+    writeln!(f, "retired {}", report.retired)?;
     writeln!(f, "channels {}", stats.channels)?;
     writeln!(f, "launches {}", stats.launches)?;
     writeln!(f, "finished {}", stats.done)?;
@@ -234,5 +237,12 @@ fn rpc_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match rpc_selftest::run(files.handle.gpu()) {
         Ok(times) => times.show(f),
         Err(error) => writeln!(f, "failed: {error:?}"),
+    }
+}
+
+fn ce_rate(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match ce_rate::measure(files.handle.gpu()) {
+        Ok((bytes, time)) => writeln!(f, "bytes {bytes} ns {}", time.as_nanos()),
+        Err(e) => writeln!(f, "failed ({e:?})"),
     }
 }

@@ -3,12 +3,13 @@
 //! State of the copy engine.
 //!
 //! ```text
-//!            bound, or next use      channel runs
-//!   Down ----------------> Building --------------> Up --- no progress, channel error --> Failed
-//!    ^                        |  ^                  | \                                    |
-//!    +------ cannot be made --+  |            stop  |  lost                 next use       |
-//!                                +------------------|--------------------------------------+
-//!   stopped: nothing is begun any more    <---------+
+//!   Down --- bound, or next use ---> Building --- channel runs ---> Up
+//!    ^                                  |                           |
+//!    +---------- cannot be made --------+                           |
+//!    +--- no progress, channel error, firmware lost, stop: channel is retired
+//!
+//!   retired   closed when the next one is made, or at the end
+//!   stopped   nothing is begun any more
 //! ```
 //!
 //! In flight are pieces of work in the order in which hardware executes them. A piece is over when
@@ -54,52 +55,41 @@ struct Flight {
     _buffers: [Option<Arc<Coherent<[u8]>>>; 2],
 }
 
+/// Work in flight, oldest first, in memory that was got before.
+pub(super) struct Flights(KVec<Flight>);
+
+impl Flights {
+    /// Room for a whole ring.
+    pub(super) fn new() -> Result<Self> {
+        // CAST: 128.
+        Ok(Self(KVec::with_capacity(ENTRIES as usize, GFP_KERNEL)?))
+    }
+
+    /// Never gives back what hardware may write to.
+    pub(super) fn abandon(self) {
+        core::mem::forget(self.0);
+    }
+}
+
 /// A channel and what it is doing.
 pub(super) struct Active {
     /// Not in place: states are passed around, and a channel would take much of the stack.
     channel: KBox<Channel>,
     sequence: Sequence<ENTRIES>,
-    flights: KVec<Flight>,
+    flights: Flights,
     /// When a piece was done last, or the first one begun.
     progress: Instant<Monotonic>,
 }
 
 impl Active {
     /// A channel that does nothing yet.
-    pub(super) fn new(channel: Channel) -> Result<Self, (Error, Channel)> {
-        let memory = KBox::new_uninit(GFP_KERNEL).and_then(|place| {
-            // CAST: 128.
-            Ok((place, KVec::with_capacity(ENTRIES as usize, GFP_KERNEL)?))
-        });
-        match memory {
-            Ok((place, flights)) => Ok(Self {
-                channel: KBox::write(place, channel),
-                sequence: Sequence::new(),
-                flights,
-                progress: Instant::now(),
-            }),
-            Err(e) => Err((e.into(), channel)),
+    pub(super) fn new(channel: KBox<Channel>, flights: Flights) -> Self {
+        Self {
+            channel,
+            sequence: Sequence::new(),
+            flights,
+            progress: Instant::now(),
         }
-    }
-
-    /// A channel whose buffers are to be kept with it.
-    pub(super) fn into_parts(self) -> (Channel, Keep) {
-        (KBox::into_inner(self.channel), Keep(self.flights))
-    }
-}
-
-/// What hardware may write to as long as a channel exists.
-pub(super) struct Keep(KVec<Flight>);
-
-impl Keep {
-    /// Nothing.
-    pub(super) const fn nothing() -> Self {
-        Self(KVec::new())
-    }
-
-    /// Never gives it back.
-    pub(super) fn abandon(self) {
-        core::mem::forget(self.0);
     }
 }
 
@@ -111,8 +101,6 @@ pub(super) enum Phase {
     Building(Arc<Fence>),
     /// It runs.
     Up(Active),
-    /// It has stopped, and firmware has not been asked to free it yet.
-    Failed(Active),
 }
 
 /// Counters, for debugfs; they only grow.
@@ -153,9 +141,8 @@ pub(super) enum Submitted {
     Full(Arc<Fence>),
     /// Somebody makes a channel.
     Building(Arc<Fence>),
-    /// There is no channel, and the caller makes one: whatever was there before, and the fence
-    /// that it has to signal.
-    Build(Option<Active>, Arc<Fence>),
+    /// There is no channel, and the caller makes one and signals this.
+    Build(Arc<Fence>),
 }
 
 /// The state.
@@ -163,8 +150,11 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// Nothing is begun any more.
     pub(super) stopped: bool,
-    /// Channels that firmware did not let go.
-    pub(super) stuck: KVec<(Channel, Keep)>,
+    /// Channels that have failed and are not freed yet, with the buffers that hardware may write to
+    /// as long as they exist.
+    pub(super) retired: KVec<(KBox<Channel>, Flights)>,
+    /// Channels that are just being freed.
+    pub(super) closing: usize,
     pub(super) stats: Stats,
 }
 
@@ -173,7 +163,8 @@ impl State {
         Self {
             phase: Phase::Down,
             stopped: false,
-            stuck: KVec::new(),
+            retired: KVec::new(),
+            closing: 0,
             stats: Stats {
                 channels: 0,
                 launches: 0,
@@ -200,18 +191,18 @@ impl State {
         chunk: Chunk,
         fence: &Arc<Fence>,
     ) -> Result<Submitted> {
-        if let Some((before, fence)) = self.begin_if_down()? {
-            return Ok(Submitted::Build(before, fence));
+        if let Some(fence) = self.begin_if_down()? {
+            return Ok(Submitted::Build(fence));
         }
         let active = match &mut self.phase {
             Phase::Up(active) => active,
             Phase::Building(fence) => return Ok(Submitted::Building(fence.clone())),
-            Phase::Down | Phase::Failed(_) => return Err(EIO),
+            Phase::Down => return Err(EIO),
         };
         // Not taken until hardware has it.
         let mut sequence = active.sequence;
         let Some(issued) = sequence.issue() else {
-            let first = active.flights.first().ok_or(EIO)?;
+            let first = active.flights.0.first().ok_or(EIO)?;
             return Ok(Submitted::Full(first.fence.clone()));
         };
         let done = Semaphore {
@@ -225,13 +216,14 @@ impl State {
         };
         active
             .flights
+            .0
             .push_within_capacity(flight)
             .map_err(|_| ENOMEM)?;
         if sequence.in_flight() == 1 {
             active.progress = Instant::now();
         }
         if let Err(e) = active.channel.submit(gpu, issued, commands.words()) {
-            active.flights.pop();
+            active.flights.0.pop();
             return Err(e);
         }
         active.sequence = sequence;
@@ -244,25 +236,21 @@ impl State {
         Ok(Submitted::Yes)
     }
 
-    /// If there is no channel, the duty to make one: what was there before, and the fence that
-    /// ends with it.
+    /// If there is no channel, the duty to make one: the fence that ends with it.
     ///
     /// # Errors
     ///
     /// `ENODEV` after the engine was stopped, `ENOMEM`.
-    pub(super) fn begin_if_down(&mut self) -> Result<Option<(Option<Active>, Arc<Fence>)>> {
+    pub(super) fn begin_if_down(&mut self) -> Result<Option<Arc<Fence>>> {
         if self.stopped {
             return Err(ENODEV);
         }
-        if matches!(self.phase, Phase::Up(_) | Phase::Building(_)) {
+        if !matches!(self.phase, Phase::Down) {
             return Ok(None);
         }
         let fence = Fence::new()?;
-        let before = match core::mem::replace(&mut self.phase, Phase::Building(fence.clone())) {
-            Phase::Failed(active) => Some(active),
-            Phase::Down | Phase::Building(_) | Phase::Up(_) => None,
-        };
-        Ok(Some((before, fence)))
+        self.phase = Phase::Building(fence.clone());
+        Ok(Some(fence))
     }
 
     /// Looks at the semaphore and ends what is done. Returns false if the value makes no sense, and
@@ -280,7 +268,7 @@ impl State {
             return false;
         };
         for _ in 0..news {
-            if let Ok(flight) = active.flights.remove(0) {
+            if let Ok(flight) = active.flights.0.remove(0) {
                 flight.fence.signal(Ok(()));
             }
         }
@@ -325,14 +313,28 @@ impl State {
 
     /// The channel is of no use any more: ends all that is in flight with `error`.
     pub(super) fn fail(&mut self, error: Error) {
-        self.phase = match core::mem::replace(&mut self.phase, Phase::Down) {
-            Phase::Up(active) => {
-                for flight in &active.flights {
-                    flight.fence.signal(Err(error));
-                }
-                Phase::Failed(active)
+        let active = match core::mem::replace(&mut self.phase, Phase::Down) {
+            Phase::Up(active) => active,
+            other => {
+                self.phase = other;
+                return;
             }
-            other => other,
         };
+        for flight in &active.flights.0 {
+            flight.fence.signal(Err(error));
+        }
+        self.retire(active.channel, active.flights);
+    }
+
+    /// Keeps a channel that does not run any more until it can be freed.
+    pub(super) fn retire(&mut self, channel: KBox<Channel>, flights: Flights) {
+        if self.retired.reserve(1, GFP_KERNEL).is_err() {
+            // Nobody will ask for it again, so nobody may ever use what it has.
+            KBox::into_inner(channel).abandon();
+            flights.abandon();
+            return;
+        }
+        // There is room.
+        let _ = self.retired.push_within_capacity((channel, flights));
     }
 }

@@ -160,9 +160,9 @@ pub(crate) struct Channel {
 /// What became of a new channel.
 pub(crate) enum Outcome {
     /// It runs.
-    Running(Channel),
+    Running(KBox<Channel>),
     /// It does not, which has been reported; and what firmware did not let go.
-    Failed(Error, Option<Channel>),
+    Failed(Error, Option<KBox<Channel>>),
 }
 
 impl Channel {
@@ -185,7 +185,7 @@ impl Channel {
             Ok(()) => Outcome::Running(channel),
             Err((step, e)) => {
                 dev_err!(gpu.pdev(), "channel {}: {}: {}\n", channel.chid(), step, e);
-                Outcome::Failed(e.into(), channel.close(gpu, parts))
+                Outcome::Failed(e.into(), Self::close(channel, gpu, parts))
             }
         }
     }
@@ -196,19 +196,23 @@ impl Channel {
         parts: &Parts,
         unit: CopyUnit,
         method_buffer: usize,
-    ) -> Result<Self, Step> {
+    ) -> Result<KBox<Self>, Step> {
+        let place = KBox::new_uninit(GFP_KERNEL).map_err(|e| ("no memory", Error::from(e).into()))?;
         let names = Names::take(parts, unit).map_err(|e| ("no numbers", e.into()))?;
         let memory = Memory::new(gpu, parts, method_buffer).map_err(|e| {
             names.put(parts, true);
             ("no memory", e.into())
         })?;
         match ClientObjects::alloc(gpu.cmdq(), names.id, Wait::UNINTERRUPTIBLE) {
-            Ok(client) => Ok(Self {
-                names,
-                client,
-                stage: Stage::Client,
-                memory,
-            }),
+            Ok(client) => Ok(KBox::write(
+                place,
+                Self {
+                    names,
+                    client,
+                    stage: Stage::Client,
+                    memory,
+                },
+            )),
             Err((e, gone)) => {
                 // Firmware has not heard of the memory.
                 memory.release(gpu, parts);
@@ -285,36 +289,39 @@ impl Channel {
     ///
     /// If firmware does not confirm that the channel is gone, which is reported, the channel comes
     /// back and can be closed again later.
-    pub(crate) fn close(mut self, gpu: &Gpu<'_>, parts: &Parts) -> Option<Self> {
-        let rm = self.objects(gpu);
-        let chid = self.chid();
+    pub(crate) fn close(
+        mut channel: KBox<Self>,
+        gpu: &Gpu<'_>,
+        parts: &Parts,
+    ) -> Option<KBox<Self>> {
+        let rm = channel.objects(gpu);
+        let chid = channel.chid();
         let warn = |step: &str, e: RmError| {
             dev_warn!(gpu.pdev(), "channel {}: {}: {}\n", chid, step, e);
         };
 
         // Whatever of this fails is freed with the client, which counts in the end.
-        match self.stop(&rm) {
+        match channel.stop(&rm) {
             Ok(()) => {
-                if let Err(e) = self.memory.unmap(gpu) {
+                if let Err(e) = channel.memory.unmap(gpu) {
                     warn("cannot be unmapped", e.into());
                 }
-                if let Err(e) = self.free_space(&rm) {
+                if let Err(e) = channel.free_space(&rm) {
                     warn("address space cannot be freed", e);
                 }
             }
             Err(e) => warn("cannot be stopped", e),
         }
-        self.stage = Stage::Client;
-        match self.client.free(gpu.cmdq()) {
+        channel.stage = Stage::Client;
+        match channel.client.free(gpu.cmdq()) {
             Ok(()) => {
-                self.memory.release(gpu, parts);
-                self.names.put(parts, true);
+                KBox::into_inner(channel).forget(gpu, parts);
                 None
             }
             Err(e) => {
                 warn("client cannot be freed, all it has stays out of use", e);
-                self.names.quarantine(parts);
-                Some(self)
+                channel.names.quarantine(parts);
+                Some(channel)
             }
         }
     }
@@ -324,8 +331,8 @@ impl Channel {
         self.memory.get()
     }
 
-    /// Takes everything back without asking firmware, which has been reset together with the GPU.
-    #[allow(dead_code)]
+    /// Takes everything back without asking firmware, which has let go of it, or has been reset
+    /// together with the GPU.
     pub(crate) fn forget(self, gpu: &Gpu<'_>, parts: &Parts) {
         self.memory.release(gpu, parts);
         self.names.put(parts, true);

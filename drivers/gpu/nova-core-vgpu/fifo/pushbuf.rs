@@ -89,10 +89,10 @@ impl<const N: usize> Stream<N> {
 
         data.copy_from_slice(values);
         // CAST: below 0x2000.
-        *header = INCREMENTING << OPERATION_SHIFT
-            | (values.len() as u32) << COUNT_SHIFT
-            | self.subchannel.0 << SUBCHANNEL_SHIFT
-            | R::METHOD / 4;
+        *header = (INCREMENTING << OPERATION_SHIFT)
+            | ((values.len() as u32) << COUNT_SHIFT)
+            | (self.subchannel.0 << SUBCHANNEL_SHIFT)
+            | (R::METHOD / 4);
         self.len += 1 + values.len();
         Ok(())
     }

@@ -14,8 +14,12 @@ REFUSED=0x40
 DEADLINE_MS=8000
 AT_ONCE_MS=2000
 
-begin 14
+# Bytes in a microsecond: 24 GiB take ten seconds.
+SLOW=2500
+
+begin 16
 selftest=/sys/kernel/debug/$PF_DRIVER/$pf/ce_selftest
+rate=/sys/kernel/debug/$PF_DRIVER/$pf/ce_rate
 
 # A number of the driver's.
 ce() {
@@ -167,7 +171,7 @@ stays_out_of_use() {
 	status=$?
 	gpu_ctl fault clear
 	[ $status = 0 ] || return 1
-	[ "$(ce stuck)" = 1 ] || { echo "stuck $(ce stuck)"; return 1; }
+	[ "$(ce retired)" = 1 ] || { echo "retired $(ce retired)"; return 1; }
 	[ "$(ce channel)" != "$before" ] || { echo "channel $before again"; return 1; }
 	grep "range $before .* quarantine" "/sys/kernel/debug/$PF_DRIVER/$pf/channels"
 }
@@ -176,8 +180,67 @@ stays_out_of_use() {
 comes_back() {
 	faults || return 1
 	works_again || return 1
-	[ "$(ce stuck)" = 0 ] || { echo "stuck $(ce stuck)"; return 1; }
+	[ "$(ce retired)" = 0 ] || { echo "retired $(ce retired)"; return 1; }
 	! grep quarantine "/sys/kernel/debug/$PF_DRIVER/$pf/channels"
+}
+
+in_flight() {
+	[ "$(ce in_flight)" -gt 0 ]
+}
+
+# Up to five seconds.
+wait_for() {
+	local i
+
+	for i in $(seq 50); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	echo "not within five seconds: $*"
+	return 1
+}
+
+# while_filling CMD…: CMD while a fill of 24 GiB takes some ten seconds. Leaves
+# what the fill has reported in $scratch/rate. Its process is $filler.
+while_filling() {
+	local status
+
+	gpu_ctl set ce-rate $SLOW || return 1
+	cat "$rate" >"$scratch/rate" 2>&1 &
+	filler=$!
+	wait_for in_flight && "$@"
+	status=$?
+	wait "$filler" 2>/dev/null
+	gpu_ctl set ce-rate 0
+	return $status
+}
+
+kill_filler() {
+	local start
+
+	start=$(milliseconds)
+	kill -9 "$filler"
+	wait "$filler" 2>/dev/null
+	echo "gone after $(($(milliseconds) - start)) ms"
+	[ $(($(milliseconds) - start)) -lt 4000 ]
+}
+
+# Killed, a caller gives the engine nothing more: it ends with the pieces that it
+# had, which take a second, and not with the fill.
+killed() {
+	while_filling kill_filler
+}
+
+# As long as two want the engine, each has half of it. The second one fills less,
+# so it never has it alone.
+shares() {
+	local speed
+
+	while_filling cat "$rate" >"$scratch/second" || return 1
+	speed=$(awk '$1 == "bytes" { print int($2 * 1000 / $4) }' "$scratch/second")
+	echo "$speed bytes in a microsecond, of $SLOW"
+	cat "$scratch/rate" "$scratch/second"
+	[ "${speed:-0}" -gt $((SLOW * 45 / 100)) ] && [ "$speed" -lt $((SLOW * 55 / 100)) ]
 }
 
 with_model() {
@@ -207,6 +270,8 @@ with_model "until firmware lets it go" comes_back
 idle() {
 	scrubbed && [ "$(ce in_flight)" = 0 ]
 }
+with_model "a killed caller begins nothing more" killed
+with_model "two callers share the engine" shares
 result "nothing is in flight" idle
 result "nothing is left behind" settled
 result "the GPU refused nothing" no_refusals
