@@ -8,8 +8,8 @@
 //!       +--- fence <--- state <--- semaphore, non-stall interrupt ------+
 //! ```
 //!
-//! One engine and one channel serve all callers of a GPU. A caller has at most [`DEPTH`] pieces of
-//! its work in the ring, which is in order: callers side by side get the same share, and a short
+//! One engine and one channel serve all callers of a GPU. A caller has at most four pieces of its
+//! work in the ring, which is in order: callers side by side get the same share, and a short
 //! piece of work waits for a few long ones, not for a whole scrub.
 //!
 //! The channel is made when the driver is bound. When it fails, everybody who waits is told at
@@ -20,9 +20,11 @@
 
 mod chunks;
 mod fence;
+mod listen;
 mod methods;
 pub(crate) mod sequence;
 mod state;
+mod turn;
 mod work;
 
 use core::ops::Range;
@@ -50,23 +52,11 @@ use crate::{
         },
         engines::CopyUnit, //
     },
-    gpu,
-    gsp::{
-        events::{
-            self,
-            Event, //
-        },
-        fw::r570_144::{
-            intr,
-            message::Message, //
-        },
-    },
-    irq, //
+    gpu, //
 };
 
 pub(crate) use chunks::CHUNK;
 
-use chunks::Chunk;
 use fence::{
     Fence,
     Waited, //
@@ -74,18 +64,14 @@ use fence::{
 use state::{
     Active,
     Flights,
-    Overdue,
     Phase,
-    State,
-    Submitted, //
+    State, //
 };
+use turn::Turn;
 use work::Work;
 
 pub(crate) use state::Stats;
 
-/// Pieces of work that one caller has in the ring: the engine has something to do while the caller
-/// is told that a piece is done and gives it the next one.
-const DEPTH: usize = 4;
 /// Longest time for which a lost interrupt goes unnoticed.
 const RECHECK: Delta = Delta::from_millis(10);
 
@@ -202,12 +188,7 @@ impl CopyEngine {
     /// Does all of `work`. On failure nothing of it is in flight any more, unless the channel has
     /// failed.
     fn run(&self, gpu: &gpu::Gpu<'_>, work: &Work) -> Result {
-        let mut turn = Turn {
-            engine: self,
-            gpu,
-            pending: KVec::with_capacity(DEPTH, GFP_KERNEL)?,
-            killed: false,
-        };
+        let mut turn = Turn::new(self, gpu)?;
         let begun = turn.begin_all(work);
         let ended = turn.end_all();
 
@@ -298,7 +279,9 @@ impl CopyEngine {
             while fence.wait(RECHECK, false) == Waited::NotYet {}
         }
         self.close_retired(gpu);
-        for (channel, flights) in core::mem::take(&mut self.shared.state.lock().retired) {
+        // A statement of its own: the lock must not be held below.
+        let kept = core::mem::take(&mut self.shared.state.lock().retired);
+        for (channel, flights) in kept {
             dev_err!(
                 self.shared.dev,
                 "channel {} is not gone, its memory is lost until the next boot\n",
@@ -352,156 +335,5 @@ impl CopyEngine {
     /// What interrupts and events reach.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
-    }
-}
-
-/// A caller's way through its work.
-struct Turn<'a, 'gpu> {
-    engine: &'a CopyEngine,
-    gpu: &'a gpu::Gpu<'gpu>,
-    /// Pieces that hardware has, oldest first.
-    pending: KVec<Arc<Fence>>,
-    killed: bool,
-}
-
-impl Turn<'_, '_> {
-    /// Begins every piece, waiting for the oldest one while there are [`DEPTH`].
-    fn begin_all(&mut self, work: &Work) -> Result {
-        for chunk in chunks::chunks(work.len()) {
-            if self.pending.len() == DEPTH {
-                if let Ok(oldest) = self.pending.remove(0) {
-                    self.wait(&oldest)?;
-                }
-            }
-            if self.killed {
-                return Err(EINTR);
-            }
-            let fence = Fence::new()?;
-            self.begin(work, chunk, &fence)?;
-            // There is room.
-            let _ = self.pending.push_within_capacity(fence);
-        }
-        Ok(())
-    }
-
-    /// Waits for every piece.
-    fn end_all(&mut self) -> Result {
-        let mut result = Ok(());
-
-        while let Ok(fence) = self.pending.remove(0) {
-            result = result.and(self.wait(&fence));
-        }
-        result
-    }
-
-    /// Gives one piece to hardware.
-    fn begin(&mut self, work: &Work, chunk: Chunk, fence: &Arc<Fence>) -> Result {
-        let (engine, gpu) = (self.engine, self.gpu);
-
-        loop {
-            // A statement of its own: the lock must not be held below.
-            let submitted = engine.shared.state.lock().submit(gpu, work, chunk, fence)?;
-            match submitted {
-                Submitted::Yes => return Ok(()),
-                // How it ended is its owner's affair: there is room, or no channel.
-                Submitted::Full(first) => {
-                    let _ = self.wait(&first);
-                }
-                Submitted::Building(fence) => self.wait(&fence)?,
-                Submitted::Build(fence) => engine.build(gpu, &fence)?,
-            }
-            if self.killed {
-                return Err(EINTR);
-            }
-        }
-    }
-
-    /// Waits until `fence` is over. A task that is being killed waits too, since hardware does not
-    /// stop; but it begins nothing more. Ends, because hardware and firmware have deadlines.
-    fn wait(&mut self, fence: &Fence) -> Result {
-        loop {
-            match fence.wait(RECHECK, !self.killed) {
-                Waited::Over(result) => return result,
-                Waited::Killed => self.killed = true,
-                Waited::NotYet => self.engine.shared.recheck(),
-            }
-        }
-    }
-}
-
-impl Shared {
-    /// Finds out about work that is done without an interrupt, and about work that is not done.
-    fn recheck(&self) {
-        let mut state = self.state.lock();
-        let sane = state.progress(true);
-        let overdue = state.overdue();
-
-        if overdue.is_some() {
-            state.fail(ETIMEDOUT);
-            state.stats.timeouts += 1;
-        }
-        drop(state);
-        if !sane {
-            self.report_semaphore();
-        }
-        if let Some(Overdue { chid, put, get }) = overdue {
-            dev_err!(
-                self.dev,
-                "copy engine: no progress on channel {} (put {}, get {}), another one is made\n",
-                chid,
-                put,
-                get
-            );
-        }
-    }
-
-    /// Vector of the engine's non-stall interrupt; `None` if there is no engine, or firmware does
-    /// not say.
-    pub(crate) fn vector(&self, gpu: &gpu::Gpu<'_>) -> Option<irq::Vector> {
-        let instance = u16::try_from(self.setup?.unit.instance).ok()?;
-
-        gpu.irq_table().nonstall(intr::ENGINE_CE0 + instance)
-    }
-
-    fn report_semaphore(&self) {
-        dev_err!(
-            self.dev,
-            "copy engine: its semaphore holds a number that was never given out\n"
-        );
-    }
-}
-
-impl irq::Sink for Shared {
-    fn interrupt(&self) {
-        let mut state = self.state.lock();
-
-        state.stats.interrupts += 1;
-        let sane = state.progress(false);
-        drop(state);
-        if !sane {
-            self.report_semaphore();
-        }
-    }
-}
-
-impl events::Sink for Shared {
-    fn event(&self, event: &Event<'_>) -> bool {
-        let (Message::Rc(rc), Some(setup)) = (&event.message, self.setup) else {
-            return false;
-        };
-        let mut state = self.state.lock();
-        let mine = rc.engine == setup.unit.nv2080 && state.chid() == Some(rc.chid);
-        if rc.gfid != 0 || rc.is_fast_path() || !mine {
-            return false;
-        }
-        state.fail(EIO);
-        state.stats.errors += 1;
-        drop(state);
-        dev_err!(
-            self.dev,
-            "copy engine: firmware has stopped channel {}\n",
-            rc.chid
-        );
-        true
     }
 }

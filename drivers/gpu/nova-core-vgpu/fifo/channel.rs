@@ -197,7 +197,8 @@ impl Channel {
         unit: CopyUnit,
         method_buffer: usize,
     ) -> Result<KBox<Self>, Step> {
-        let place = KBox::new_uninit(GFP_KERNEL).map_err(|e| ("no memory", Error::from(e).into()))?;
+        let place =
+            KBox::new_uninit(GFP_KERNEL).map_err(|e| ("no memory", Error::from(e).into()))?;
         let names = Names::take(parts, unit).map_err(|e| ("no numbers", e.into()))?;
         let memory = Memory::new(gpu, parts, method_buffer).map_err(|e| {
             names.put(parts, true);
