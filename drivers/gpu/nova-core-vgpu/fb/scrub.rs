@@ -193,8 +193,7 @@ impl<T: Tables> Pool<T> {
     /// Those of [`Ranges::reserve`]; `Full` also if too many tenants wait.
     pub(crate) fn reserve(&mut self, req: &Request, owner: FbOwner) -> Result<Grant, RangeError> {
         if !owner.is_tenant() {
-            let avoid = self.filling.clone();
-            let avoid = avoid.as_ref().map_or(&[][..], core::slice::from_ref);
+            let avoid = self.filling.as_slice();
             let range = self.taken.reserve_avoiding(req, avoid, owner)?;
             self.unclean.soil(&range);
             return Ok(Grant::Ready(range));
