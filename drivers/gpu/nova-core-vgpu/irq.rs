@@ -169,17 +169,14 @@ impl<'gpu> Irq<'gpu> {
             Ok(try_pin_init!(Self {
                 subtrees,
                 vectors,
-                // SAFETY: `vectors` is pinned with the whole and dropped after `registrations`.
-                registrations: request(
-                    unsafe { &*core::ptr::from_ref(&*vectors) },
-                    subtrees,
-                    PfTree(bar)
-                )
-                .inspect_err(|e| dev_err!(
-                    pdev,
-                    "interrupt: cannot be requested: {:?}\n",
-                    e
-                ))?,
+                registrations: {
+                    // SAFETY: `vectors` is pinned with the whole and dropped after `registrations`.
+                    let vectors = unsafe { &*core::ptr::from_ref(&*vectors) };
+
+                    request(vectors, subtrees, PfTree(bar)).inspect_err(|e| {
+                        dev_err!(pdev, "interrupt: cannot be requested: {:?}\n", e)
+                    })?
+                },
                 tree,
             }))
         })
