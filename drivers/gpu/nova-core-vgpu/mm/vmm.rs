@@ -37,7 +37,6 @@ pub(crate) enum Target<'a> {
     /// Frame buffer from this address on.
     Video(u64),
     /// Coherent system memory, as seen by the GPU: the addresses of its 4 KiB pages.
-    #[allow(dead_code)]
     System(&'a [DmaAddress]),
 }
 
@@ -63,12 +62,10 @@ pub(crate) struct MapRequest<'a> {
 }
 
 /// An address space. To be dropped when GSP-RM no longer knows it: its tables are given back.
-#[allow(dead_code)]
 pub(crate) struct Vmm {
     space: Space,
 }
 
-#[allow(dead_code)]
 impl Vmm {
     /// An empty address space that hands out addresses in `va`. Its root directory is in frame
     /// buffer, owned by the PF, on return. Sleeps.
@@ -108,6 +105,7 @@ impl Vmm {
     /// # Errors
     ///
     /// As for [`Vmm::map`].
+    #[allow(dead_code)]
     pub(crate) fn map_sparse(
         &mut self,
         bar: Bar0<'_>,

@@ -89,7 +89,6 @@ impl<'a> Window<'a> {
     /// # Errors
     ///
     /// As for [`Window::read32`].
-    #[allow(dead_code)]
     pub(crate) fn zero(&mut self, address: u64, len: u64) -> Result {
         for at in (0..len).step_by(8) {
             self.pramin.init64(address + at, 0)?;
