@@ -5,6 +5,8 @@
 //! ```text
 //!   driver   Driver, Registration: probe, unbind, sriov_configure, attribute groups, shutdown;
 //!            with_pf_data(): what a VF driver gets from the driver of its PF
+//!   sleep    suspend and resume of a Driver
+//!   errors   resets and errors of a Driver's device
 //!   device   DeviceExt: configuration space, capabilities, PF and VF relations
 //!   sriov    SriovInfo: the SR-IOV capability; CoreExt: enable and disable VFs
 //! ```
@@ -13,6 +15,8 @@
 
 mod device;
 mod driver;
+mod errors;
+mod sleep;
 mod sriov;
 
 pub use self::{
@@ -27,6 +31,10 @@ pub use self::{
         Driver,
         DriverSlot,
         Registration, //
+    },
+    errors::{
+        Channel,
+        Recovery, //
     },
     sriov::{
         CoreExt,

@@ -12,6 +12,8 @@
 //!   sriov_configure(n)  --- pci_enable_sriov() --->  probe()
 //!                                                      with_pf_data() -> &Data   (any time here)
 //!   sriov_configure(0)  --- pci_disable_sriov() -->  remove(); waited for
+//!   suspend(), resume()                              stay bound
+//!   reset_prepare(), reset_done()                    stay bound
 //!   dev_groups files vanish
 //!   unbind()            --- remove_vfs() --------->  remove(); waited for
 //!   Data dropped
@@ -53,6 +55,10 @@ use super::{
     device::{
         as_raw,
         physfn, //
+    },
+    errors::{
+        Channel,
+        Recovery, //
     },
     sriov::remove_vfs,
     DeviceExt, //
@@ -129,6 +135,59 @@ pub trait Driver: Sized + 'static {
         let _ = (dev, data, num_vfs);
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
+
+    /// The system is about to sleep, or to save its memory: the device must become quiet. An error
+    /// keeps the system awake. The PCI core saves configuration space afterwards.
+    fn suspend<'bound>(
+        dev: &'bound pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Result {
+        let _ = (dev, data);
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The system is awake again; counterpart of [`suspend`](Self::suspend). Configuration space has
+    /// been restored, the device may have lost everything else.
+    fn resume<'bound>(
+        dev: &'bound pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Result {
+        let _ = (dev, data);
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The function is about to be reset, because somebody wrote to its `reset` file for example.
+    /// Configuration space is saved and restored around the reset; VFs are gone in between and back
+    /// afterwards, without their drivers being told.
+    fn reset_prepare<'bound>(dev: &'bound pci::Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) {
+        let _ = (dev, data);
+    }
+
+    /// The function has been reset, or could not be; counterpart of
+    /// [`reset_prepare`](Self::reset_prepare).
+    fn reset_done<'bound>(dev: &'bound pci::Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) {
+        let _ = (dev, data);
+    }
+
+    /// The PCI core has been told of an error (AER, DPC). Says what the driver needs to go on.
+    fn error_detected<'bound>(
+        dev: &'bound pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+        channel: Channel,
+    ) -> Recovery {
+        let _ = (dev, data, channel);
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The slot has been reset because [`error_detected`](Self::error_detected) asked for it.
+    /// Configuration space has been restored.
+    fn slot_reset<'bound>(
+        dev: &'bound pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Recovery {
+        let _ = (dev, data);
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// Registers a [`Driver`] with the PCI core; field of a module, unregistered on drop.
@@ -185,6 +244,10 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
             if let Some(groups) = T::DEV_GROUPS {
                 (*pdrv).dev_groups = groups.as_ptr();
             }
+            if T::HAS_SUSPEND && T::HAS_RESUME {
+                (*pdrv).driver.pm = &Self::SLEEP_OPS;
+            }
+            (*pdrv).err_handler = &Self::ERROR_HANDLERS;
         }
 
         // Before registration, because devices are probed inside of it.
@@ -218,6 +281,12 @@ impl<T: Driver> Adapter<T> {
 
         from_result(|| {
             pdev.as_ref().set_drvdata(T::probe(pdev, info))?;
+            if T::HAS_SLOT_RESET {
+                // What a reset of the slot is to be followed by.
+                //
+                // SAFETY: `pdev` is a valid device.
+                let _ = unsafe { bindings::pci_save_state(as_raw(pdev)) };
+            }
             Ok(0)
         })
     }
@@ -227,7 +296,7 @@ impl<T: Driver> Adapter<T> {
     /// # Safety
     ///
     /// `pdev` must have been probed successfully by this driver, stay bound and locked for `'a`.
-    unsafe fn parts<'a>(
+    pub(super) unsafe fn parts<'a>(
         pdev: *mut bindings::pci_dev,
     ) -> (&'a pci::Device<CoreInternal<'a>>, Pin<&'a T::Data<'a>>) {
         // SAFETY: By the requirements of this function.
