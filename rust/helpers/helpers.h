@@ -3,7 +3,7 @@
  * C functions that the Rust crates of the two modules call: static inline functions and macros of
  * the kernel's headers, which Rust cannot reach. The crates declare them once more.
  *
- *   kernel_ext (nova_core_vgpu.ko)       pci.c, work.c
+ *   kernel_ext (nova_core_vgpu.ko)       pci.c, work.c, coredump.c
  *   vfio       (nvidia_vgpu_vfio.ko)     vfio.c
  */
 
@@ -13,6 +13,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+struct device;
 struct pci_dev;
 struct vfio_device;
 
@@ -22,6 +23,9 @@ bool nova_vgpu_helper_pci_is_being_removed(struct pci_dev *dev);
 
 void nova_vgpu_helper_init_delayed_work(struct delayed_work *work, work_func_t func);
 bool nova_vgpu_helper_queue_delayed_work(struct delayed_work *work, unsigned long delay);
+bool nova_vgpu_helper_mod_delayed_work(struct delayed_work *work, unsigned long delay);
+
+void nova_vgpu_helper_dev_coredumpv(struct device *dev, void *data, size_t len);
 
 void nova_vgpu_helper_vfio_put_device(struct vfio_device *vdev);
 

@@ -17,3 +17,8 @@ bool nova_vgpu_helper_queue_delayed_work(struct delayed_work *work, unsigned lon
 {
 	return queue_delayed_work(system_dfl_wq, work, delay);
 }
+
+bool nova_vgpu_helper_mod_delayed_work(struct delayed_work *work, unsigned long delay)
+{
+	return mod_delayed_work(system_dfl_wq, work, delay);
+}

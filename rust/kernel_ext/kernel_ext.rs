@@ -3,13 +3,14 @@
 //! What the `kernel` crate of Linux 7.3 lacks and both vGPU drivers need.
 //!
 //! ```text
-//!   pci         driver registration with SR-IOV, attribute groups and shutdown;
+//!   pci         driver registration with SR-IOV, attribute groups, shutdown, sleep and resets;
 //!               capabilities, SR-IOV facts, data of the PF seen from a VF
 //!   sysfs       attribute groups built at compile time, typed show and store
 //!   io          windows into large BARs, write-combining where wanted
 //!   completion  waits with a deadline
 //!   work        work that repeats until its owner drops it
 //!   on_demand   work that is done when somebody asks for it
+//!   coredump    what a device was like when it failed, for user space
 //! ```
 //!
 //! The object of this crate is linked into `nova_core_vgpu.ko`. Functions that use `THIS_MODULE` or
@@ -17,6 +18,7 @@
 //! into the other module, where those symbols do not exist.
 
 pub mod completion;
+pub mod coredump;
 pub mod io;
 pub mod on_demand;
 pub mod pci;

@@ -6,11 +6,12 @@
 //! for them. Work of a driver that must be over when its device goes needs an owner:
 //!
 //! ```text
-//!   Periodic::new(period, run)
-//!      | period       | period       | period
-//!      v              v              v
-//!    run()          run()          run()  |  drop: the next one is cancelled, a running one is
-//!                                            waited for; then nothing of it runs any more
+//!   Periodic::new(period, run)                  Trigger::run_now()
+//!      | period       | period       | period       |   | period
+//!      v              v              v              v   v
+//!    run()          run()          run()          run() ...  |  drop: the next one is cancelled, a
+//!                                                               running one is waited for; then
+//!                                                               nothing of it runs any more
 //! ```
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
@@ -18,7 +19,12 @@
 use core::mem::offset_of;
 use kernel::{
     bindings,
+    new_mutex,
     prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    },
     time::Delta,
     types::Opaque, //
 };
@@ -43,6 +49,10 @@ mod helper {
             work: *mut bindings::delayed_work,
             delay: c_ulong,
         ) -> bool;
+        pub(super) fn nova_vgpu_helper_mod_delayed_work(
+            work: *mut bindings::delayed_work,
+            delay: c_ulong,
+        ) -> bool;
     }
 }
 
@@ -57,7 +67,10 @@ struct Item {
     work: Opaque<bindings::delayed_work>,
     /// Jiffies from the end of one run to the beginning of the next.
     period: c_ulong,
-    run: Run,
+    /// `None` once the owner is gone. Locked during a run, which nobody waits for but the owner's
+    /// drop, and that only after the last run.
+    #[pin]
+    run: Mutex<Option<Run>>,
 }
 
 // SAFETY: A work item may be handled by any thread, and `run` is `Send` and `Sync`.
@@ -77,7 +90,9 @@ impl Item {
         // SAFETY: By the requirements of this function, and the offsets above.
         let this = unsafe { &*work.cast::<Self>() };
 
-        (this.run)();
+        if let Some(run) = &*this.run.lock() {
+            run();
+        }
         this.queue();
     }
 
@@ -87,13 +102,34 @@ impl Item {
         // SAFETY: The work was initialised in `Periodic::start`, and is cancelled before it goes.
         unsafe { helper::nova_vgpu_helper_queue_delayed_work(self.work.get(), self.period) };
     }
+
+    /// Runs next at once, after the run that is going on if there is one. Does nothing once the work
+    /// is disabled.
+    #[inline(never)]
+    fn queue_now(&self) {
+        // SAFETY: As above; a work item that is disabled cannot be queued.
+        unsafe { helper::nova_vgpu_helper_mod_delayed_work(self.work.get(), 0) };
+    }
 }
 
 /// A function that is called again and again, in a task of the kernel, until this is dropped.
 ///
 /// Two calls never run at the same time. Dropping sleeps until the last call is over; it must not be
 /// done by the function itself, nor with a lock held that the function takes.
-pub struct Periodic(Pin<KBox<Item>>);
+pub struct Periodic(Arc<Item>);
+
+/// Makes the function of a [`Periodic`] run out of turn. May be kept for longer than the
+/// [`Periodic`], and does nothing then.
+#[derive(Clone)]
+pub struct Trigger(Arc<Item>);
+
+impl Trigger {
+    /// Has the function called at once, in its own task. Can be called from any context, also by the
+    /// function itself, which then runs once more.
+    pub fn run_now(&self) {
+        self.0.queue_now();
+    }
+}
 
 impl Periodic {
     /// Calls `run` for the first time after `period` (rounded up to milliseconds), and then that long
@@ -108,7 +144,7 @@ impl Periodic {
 
     #[inline(never)]
     fn start(period: Delta, run: Run) -> Result<Self> {
-        let item = KBox::pin_init(
+        let item = Arc::pin_init(
             pin_init!(Item {
                 work <- Opaque::ffi_init(|slot: *mut bindings::delayed_work| {
                     // SAFETY: `slot` is memory for a work item that does not move.
@@ -118,7 +154,7 @@ impl Periodic {
                 }),
                 // Not again and again without a pause.
                 period: jiffies(period).max(1),
-                run,
+                run <- new_mutex!(Some(run)),
             }),
             GFP_KERNEL,
         )?;
@@ -126,12 +162,22 @@ impl Periodic {
         item.queue();
         Ok(Self(item))
     }
+
+    /// A way to have the function called out of turn.
+    pub fn trigger(&self) -> Trigger {
+        Trigger(self.0.clone())
+    }
 }
 
 impl Drop for Periodic {
     fn drop(&mut self) {
-        // SAFETY: The work was initialised in `start`. Being cancelled, it cannot queue itself.
-        unsafe { bindings::cancel_delayed_work_sync(self.0.work.get()) };
+        // SAFETY: The work was initialised in `start`. Being disabled, it cannot be queued again, by
+        // itself or by a trigger.
+        unsafe { bindings::disable_delayed_work_sync(self.0.work.get()) };
+
+        // Triggers keep the item, but not what the function has captured.
+        let run = self.0.run.lock().take();
+        drop(run);
     }
 }
 
@@ -170,6 +216,28 @@ mod tests {
         assert!(last >= 3);
         assert!(Arc::into_unique_or_drop(third).is_some());
         assert_eq!(runs.load(ordering::Relaxed), last);
+        Ok(())
+    }
+
+    #[test]
+    fn trigger_runs_it_at_once_and_outlives_it() -> Result {
+        let ran = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let periodic = {
+            let ran = ran.clone();
+
+            Periodic::new(Delta::from_secs(3600), move || ran.complete())?
+        };
+        let trigger = periodic.trigger();
+
+        trigger.run_now();
+        assert_eq!(ran.wait_timeout(Delta::from_secs(10)), Ok(()));
+        drop(periodic);
+
+        // The closure is gone, and cannot be called any more.
+        let mut ran = Arc::into_unique_or_drop(ran);
+        assert!(ran.is_some());
+        trigger.run_now();
+        drop(ran.take());
         Ok(())
     }
 
