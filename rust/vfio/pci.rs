@@ -5,7 +5,8 @@
 //! ```text
 //!   id        DeviceId, vfio_pci_device_table!: ids that match only with driver_override
 //!   driver    Driver: what a driver implements; Registration: with the PCI core
-//!   device    Device<T>: the VFIO device with the driver's data; Enabled: what works while it is open
+//!   device    Device<T>: the VFIO device with the driver's data; Enabled: what works while it is open;
+//!             Held: a counted reference
 //!   vtable    the C callbacks
 //!   transfer  Read, Write: read() and write() of the device file
 //!   region    RegionInfo, Mapping: description and mmap() of regions
@@ -24,7 +25,8 @@ pub use self::{
     device::{
         Device,
         DeviceData,
-        Enabled, //
+        Enabled,
+        Held, //
     },
     driver::{
         Driver,

@@ -50,7 +50,6 @@ use kernel::{
         Opaque,
         ScopeGuard, //
     },
-    uaccess::UserPtr, //
 };
 use kernel_ext::{
     pci::as_raw,
@@ -257,19 +256,19 @@ impl<T: Driver> Device<T> {
         }
     }
 
-    /// Handles a device feature as `vfio-pci-core` does it.
+    /// A reference that can be kept while the device is open, for events that somebody else brings.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` for unknown features, among others.
-    pub fn core_feature(&self, flags: u32, arg: UserPtr, argsz: usize) -> Result<i32> {
-        // SAFETY: The device is registered, and the pointer one to user space.
-        let ret = unsafe {
-            vfio::vfio_pci_core_ioctl_feature(self.vdev(), flags, arg.as_mut_ptr(), argsz)
-        };
-
-        to_result(ret.min(0))?;
-        Ok(ret)
+    /// `ENODEV` once the driver is losing the device.
+    pub fn hold(&self) -> Result<Held<T>> {
+        // SAFETY: The device is valid.
+        if unsafe { vfio::vfio_device_try_get_registration(self.vdev()) } {
+            // INVARIANT: As just counted.
+            Ok(Held(ptr::NonNull::from(self)))
+        } else {
+            Err(ENODEV)
+        }
     }
 
     /// Tells user space that the device has failed, by the ERR event if it is connected.
@@ -282,12 +281,6 @@ impl<T: Driver> Device<T> {
                 bindings::pci_channel_io_normal,
             )
         };
-    }
-
-    /// Whether registers of the device can be reached (power state D0 and memory decode).
-    pub fn memory_enabled(&self) -> bool {
-        // SAFETY: The device is registered.
-        unsafe { vfio::__vfio_pci_memory_enabled(self.core.get()) }
     }
 }
 
@@ -302,6 +295,51 @@ impl<T: Driver> Deref for Device<T> {
 impl<T: Driver> AsRef<device::Device<Bound>> for Device<T> {
     fn as_ref(&self) -> &device::Device<Bound> {
         self.pdev().as_ref()
+    }
+}
+
+/// A counted reference to a device.
+///
+/// Losing the device, which [`Driver::remove`] is part of, waits until nobody has one, as it waits
+/// for those who have the device open. To be dropped in [`Driver::close`] at the latest.
+///
+/// # Invariants
+///
+/// The registration of the device is counted, so that the PCI device stays bound.
+pub struct Held<T: Driver>(ptr::NonNull<Device<T>>);
+
+// SAFETY: It is a reference to a `Device`, which can be shared.
+unsafe impl<T: Driver> Send for Held<T> {}
+
+// SAFETY: As above.
+unsafe impl<T: Driver> Sync for Held<T> {}
+
+impl<T: Driver> Clone for Held<T> {
+    fn clone(&self) -> Self {
+        // A count that is not zero can be increased.
+        //
+        // SAFETY: By the type invariants, the device is valid.
+        let counted = unsafe { vfio::vfio_device_try_get_registration(self.vdev()) };
+        debug_assert!(counted);
+
+        // INVARIANT: As just counted.
+        Self(self.0)
+    }
+}
+
+impl<T: Driver> Drop for Held<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the registration is counted.
+        unsafe { vfio::vfio_device_put_registration(self.vdev()) };
+    }
+}
+
+impl<T: Driver> Deref for Held<T> {
+    type Target = Device<T>;
+
+    fn deref(&self) -> &Device<T> {
+        // SAFETY: By the type invariants, the device stays registered.
+        unsafe { self.0.as_ref() }
     }
 }
 

@@ -29,7 +29,6 @@ use kernel::{
     pci,
     prelude::*,
     types::Opaque,
-    uaccess::UserPtr,
     ThisModule, //
 };
 use kernel_ext::sysfs;
@@ -121,13 +120,6 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// [`core_ioctl`](Device::core_ioctl).
     fn ioctl(dev: &Device<Self>, cmd: u32, arg: usize) -> Result<isize> {
         let _ = (dev, cmd, arg);
-        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
-    }
-
-    /// `VFIO_DEVICE_FEATURE`, but for the features of VFIO itself; to be passed on with
-    /// [`core_feature`](Device::core_feature).
-    fn feature(dev: &Device<Self>, flags: u32, arg: UserPtr, argsz: usize) -> Result<i32> {
-        let _ = (dev, flags, arg, argsz);
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 

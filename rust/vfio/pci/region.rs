@@ -96,42 +96,6 @@ impl<'a, T: Driver> RegionInfo<'a, T> {
         self.info.size = size;
         self.info.flags = flags;
     }
-
-    /// Says that only some areas, pairs of offset and size in bytes, can be mapped.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`; `EINVAL` for more areas than the answer can count.
-    pub fn add_sparse_mmap(&mut self, areas: &[(u64, u64)]) -> Result {
-        let nr_areas = u32::try_from(areas.len()).map_err(|_| EINVAL)?;
-        let header = vfio::vfio_info_cap_header {
-            // CAST: A small number.
-            id: vfio::VFIO_REGION_INFO_CAP_SPARSE_MMAP as u16,
-            version: 1,
-            next: 0,
-        };
-        // The capability is a header of two words, two more words, and the areas.
-        let mut words = KVec::<u64>::with_capacity(2 + 2 * areas.len(), GFP_KERNEL)?;
-
-        // SAFETY: The header has eight bytes without padding.
-        let header = unsafe { core::mem::transmute::<vfio::vfio_info_cap_header, u64>(header) };
-
-        words.push(header, GFP_KERNEL)?;
-        words.push(u64::from(nr_areas), GFP_KERNEL)?;
-        for &(offset, size) in areas {
-            words.push(offset, GFP_KERNEL)?;
-            words.push(size, GFP_KERNEL)?;
-        }
-
-        // SAFETY: The capability is copied from `words`, whose size is given in bytes.
-        to_result(unsafe {
-            vfio::vfio_info_add_capability(
-                self.caps,
-                words.as_mut_ptr().cast(),
-                core::mem::size_of_val(words.as_slice()),
-            )
-        })
-    }
 }
 
 /// An `mmap()` in progress. `mmap_lock` is held for writing.

@@ -7,9 +7,10 @@
 //!     init, release                        Device
 //!     open_device, close_device            the core's enable and disable around the driver's hooks
 //!     read, write, ioctl, mmap,            the driver's hook, if it has one,
-//!     get_region_info_caps, device_feature   else the core's function
+//!     get_region_info_caps                 else the core's function
 //!     request                              the core's function, then the hook
-//!     *_iommufd, *_ioas, match*            always those of VFIO
+//!     *_iommufd, *_ioas, match*,           always those of VFIO
+//!     device_feature
 //!   struct pci_error_handlers
 //!     error_detected                       the core's function
 //!     reset_prepare, reset_done            the driver's hooks
@@ -20,8 +21,7 @@ use kernel::{
     bindings,
     error::from_result,
     prelude::*,
-    str::as_char_ptr_in_const_context,
-    uaccess::UserPtr, //
+    str::as_char_ptr_in_const_context, //
 };
 
 use super::{
@@ -85,11 +85,7 @@ impl<T: Driver> VTable<T> {
         }),
         match_: Some(vfio::vfio_pci_core_match),
         match_token_uuid: Some(vfio::vfio_pci_core_match_token_uuid),
-        device_feature: Some(if T::HAS_FEATURE {
-            Self::feature
-        } else {
-            vfio::vfio_pci_core_ioctl_feature
-        }),
+        device_feature: Some(vfio::vfio_pci_core_ioctl_feature),
         ..pin_init::zeroed()
     };
 
@@ -254,21 +250,6 @@ impl<T: Driver> VTable<T> {
 
         // SAFETY: VFIO calls this for registered devices.
         T::request(unsafe { Device::<T>::from_vdev(vdev) }, count);
-    }
-
-    /// # Safety
-    ///
-    /// To be called by VFIO, for an open device of this driver.
-    unsafe extern "C" fn feature(
-        vdev: *mut vfio::vfio_device,
-        flags: u32,
-        arg: *mut c_void,
-        argsz: usize,
-    ) -> c_int {
-        // SAFETY: VFIO calls this for open devices.
-        let dev = unsafe { Device::<T>::from_vdev(vdev) };
-
-        from_result(|| T::feature(dev, flags, UserPtr::from_ptr(arg), argsz))
     }
 
     /// Calls a reset hook, unless the device is just being bound or unbound.
