@@ -293,20 +293,17 @@ impl CopyEngine {
     }
 
     /// Lets work begin again after [`CopyEngine::stop`].
-    #[allow(dead_code)]
     pub(crate) fn start(&self) {
         self.shared.state.lock().stopped = false;
     }
 
     /// Ends everything that is in flight with `error`, because firmware is not there any more. May
     /// be called from anywhere.
-    #[allow(dead_code)]
     pub(crate) fn lost(&self, error: Error) {
         self.shared.state.lock().fail(error);
     }
 
     /// Takes everything back without asking firmware: the GPU has been reset.
-    #[allow(dead_code)]
     pub(crate) fn reset(&self, gpu: &gpu::Gpu<'_>) {
         let mut state = self.shared.state.lock();
 

@@ -9,6 +9,7 @@
 //!       fb              frame buffer by state and owner, scrubbing, ranges
 //!       channels        channel IDs per runlist
 //!       ce              copy engine
+//!       life            phase of the GPU, boots and losses
 //!       gsp             state of the message queues
 //!       rpc             requests by function: counts, bytes, latency
 //!       events          what GSP said by itself, and what became of it
@@ -51,6 +52,7 @@ mod events;
 mod fb;
 mod gsp;
 mod irq;
+mod life;
 mod log;
 mod mm;
 mod rpc_selftest;
@@ -108,6 +110,7 @@ pub(crate) fn files(
             dir.read_callback_file(c"fb", files, &fb::show);
             dir.read_callback_file(c"channels", files, &channels);
             dir.read_callback_file(c"ce", files, &ce);
+            dir.read_callback_file(c"life", files, &life::life);
             dir.read_callback_file(c"gsp", files, &gsp::queues);
             dir.read_callback_file(c"rpc", files, &gsp::functions);
             dir.read_callback_file(c"irq", files, &irq::show);
@@ -135,6 +138,7 @@ fn stats(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Support::Supported => writeln!(f, "vgpu supported")?,
         Support::NotSupported(reason) => writeln!(f, "vgpu not supported: {reason}")?,
     }
+    writeln!(f, "phase {}", gpu.life().phase().name())?;
     gpu.with_fb(|fb| {
         let quarantined: u64 = fb
             .live()
@@ -162,7 +166,7 @@ fn stats(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "bar1_unusable {}", bar1.unusable())
     })?;
     writeln!(f, "attached {}", handle.attached())?;
-    writeln!(f, "open_vfs {}", handle.open_vfs())?;
+    writeln!(f, "open_vfs {}", handle.open_vfs().count())?;
     writeln!(f, "vfs {}", gpu.num_vfs())
 }
 

@@ -3,10 +3,16 @@
 //! The PCI driver of the PF.
 //!
 //! ```text
-//!  probe            BAR0 ─▶ Gpu ─▶ vgpu::Registration
+//!  probe            BAR0 ─▶ Slot with a Gpu ─▶ vgpu::Registration
 //!  sriov_configure  VFs come and go
-//!  unbind           VFs gone ─▶ vgpu::Registration ─▶ Gpu ─▶ BAR0
+//!  reset            VF driver told ─▶ Slot emptied ─▶ [reset] ─▶ Slot filled ─▶ VF driver told
+//!  sleep            no VF open? ─▶ the same
+//!  error            the same, but the GPU is not touched before the slot has been reset
+//!  shutdown         Slot emptied
+//!  unbind           VFs gone ─▶ Slot emptied ─▶ no more DMA ─▶ vgpu::Registration ─▶ BAR0
 //! ```
+//!
+//! All of them run with the device lock held, one at a time.
 
 use kernel::{
     device::{
@@ -21,11 +27,19 @@ use kernel::{
 
 use kernel_ext::pci::{
     self as pci_ext,
-    DeviceExt as _, //
+    Channel,
+    CoreExt as _,
+    DeviceExt as _,
+    Recovery, //
 };
 
 use crate::{
-    gpu::Gpu,
+    gpu::{
+        self,
+        loss::Loss,
+        phase::Step,
+        slot::Slot, //
+    },
     vgpu, //
 };
 
@@ -38,12 +52,53 @@ pub(crate) type Bar0<'a> = &'a pci::Bar<'a, BAR0_SIZE>;
 /// The driver's data of one PF. Fields are dropped in order of declaration.
 #[pin_data]
 pub(crate) struct NovaCoreVgpu<'bound> {
-    /// What a VF driver sees; keeps everybody out of `gpu` once it is dropped.
-    vgpu: vgpu::Registration<'bound>,
+    /// What a VF driver sees.
+    vgpu: Pin<KBox<vgpu::Registration<'bound>>>,
+    /// Keeps everybody out of the GPU once it is dropped.
     #[pin]
-    gpu: Gpu<'bound>,
+    slot: Slot<'bound>,
     /// Last: everything above uses it.
     bar: pci::Bar<'bound, BAR0_SIZE>,
+}
+
+impl NovaCoreVgpu<'_> {
+    /// Takes `step`, which leads to a phase without a GPU, and stops it: vGPUs are dead, GSP is
+    /// stopped as far as it listens, WPR2 is down.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the step is not possible now, as while an earlier one is going on.
+    fn stop(&self, step: Step) -> Result {
+        // First, so that the client can end its vGPUs while GSP listens.
+        self.vgpu.tell(&vgpu::Event::Lost);
+        self.slot.life().step(step)?;
+        self.vgpu.quiesce();
+        self.slot.stop();
+        Ok(())
+    }
+
+    /// Takes `step`, which leads to a phase in which the GPU is booted, and boots the GPU again.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` as for [`Self::stop`], and those of [`gpu::Gpu::new`]; reported. The GPU is lost then.
+    fn start(&self, pdev: &pci::Device<Core<'_>>, step: Step) -> Result {
+        self.slot.life().step(step)?;
+        pdev.set_master();
+        self.slot
+            .boot(|core| self.vgpu.again(core))
+            .inspect_err(|e| {
+                self.slot.life().boot_failed();
+                dev_err!(
+                    pdev,
+                    "GSP is lost: it does not boot again ({:?}); reset the PF (echo 1 > /sys/bus/pci/devices/{}/reset) or unbind and bind the driver\n",
+                    e,
+                    pdev.as_ref().name()
+                );
+            })?;
+        self.vgpu.tell(&vgpu::Event::Restored);
+        Ok(())
+    }
 }
 
 /// The driver.
@@ -106,24 +161,106 @@ impl pci_ext::Driver for NovaCoreVgpuDriver {
             }
             pdev.enable_device_mem()?;
             pdev.set_master();
+            gpu::set_dma_limits(pdev)?;
 
             Ok(try_pin_init!(NovaCoreVgpu {
                 bar: pdev.iomap_region_sized::<BAR0_SIZE>(0, c"nova_core_vgpu/bar0")?,
-                // SAFETY: `bar` is initialised, pinned with the whole, and dropped after `gpu`.
-                gpu <- Gpu::new(pdev, unsafe { &*core::ptr::from_ref(bar) }),
-                // SAFETY: `gpu` is pinned with the whole, and dropped after this field.
-                vgpu: unsafe { vgpu::Registration::new(gpu.as_ref().get_ref())? },
+                // SAFETY: `bar` is initialised, pinned with the whole, and dropped after `slot`.
+                slot <- Slot::new(pdev, unsafe { &*core::ptr::from_ref(bar) }),
+                vgpu: slot.boot(|core| KBox::pin_init(
+                    vgpu::Registration::new(core, slot.gate().clone()),
+                    GFP_KERNEL,
+                ))?,
             }))
         })
     }
 
     fn unbind<'bound>(pdev: &'bound pci::Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) {
         data.vgpu.unbind(pdev);
+        // From `Gone` alone this step is not possible, and then it is done.
+        let _ = data.stop(Step::Remove);
+        pdev.clear_master();
     }
 
-    fn shutdown<'bound>(_pdev: &'bound pci::Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) {
-        // The next kernel must not find its memory written to by GSP.
-        data.gpu.gsp().stop();
+    fn shutdown<'bound>(pdev: &'bound pci::Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) {
+        // The next kernel must neither find its memory written to by GSP, nor WPR2 up.
+        let _ = data.stop(Step::Remove);
+        pdev.clear_master();
+    }
+
+    fn suspend<'bound>(
+        pdev: &'bound pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Result {
+        let handle = data.vgpu.handle();
+        handle.begin_suspend().inspect_err(|e| {
+            dev_err!(
+                pdev,
+                "cannot sleep: {:?}; in use: {}; close them or move their VMs away first\n",
+                e,
+                handle.open_vfs()
+            );
+        })?;
+        data.stop(Step::Sleep)
+    }
+
+    fn resume<'bound>(
+        pdev: &'bound pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Result {
+        let result = data.start(pdev, Step::Wake);
+        data.vgpu.handle().end_suspend();
+        result
+    }
+
+    fn reset_prepare<'bound>(pdev: &'bound pci::Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) {
+        let handle = data.vgpu.handle();
+        let open = handle.open_vfs();
+        if open.count() != 0 {
+            dev_warn!(pdev, "reset of the PF: vGPUs of {} are lost\n", open);
+        }
+        handle.begin_reset();
+        let _ = data.stop(Step::Reset);
+    }
+
+    fn reset_done<'bound>(pdev: &'bound pci::Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) {
+        // Reported; the GPU is lost then, and another reset may help.
+        let _ = data.start(pdev, Step::ResetDone);
+        data.vgpu.handle().end_reset();
+    }
+
+    fn error_detected<'bound>(
+        pdev: &'bound pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+        channel: Channel,
+    ) -> Recovery {
+        match channel {
+            // GSP and the health check will tell whether it matters.
+            Channel::Normal => Recovery::CanRecover,
+            Channel::Frozen | Channel::Failed => {
+                data.vgpu.handle().begin_reset();
+                data.slot.lost(Loss::Link);
+                let _ = data.stop(Step::Reset);
+                if channel == Channel::Frozen {
+                    Recovery::NeedReset
+                } else {
+                    dev_err!(pdev, "the PCI link has failed; unbind the driver\n");
+                    Recovery::Disconnect
+                }
+            }
+        }
+    }
+
+    fn slot_reset<'bound>(
+        pdev: &'bound pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Recovery {
+        let result = data.start(pdev, Step::ResetDone);
+        data.vgpu.handle().end_reset();
+        match result {
+            Ok(()) => Recovery::Recovered,
+            Err(_) => Recovery::Disconnect,
+        }
     }
 
     fn sriov_configure<'bound>(

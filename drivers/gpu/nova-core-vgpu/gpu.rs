@@ -3,12 +3,18 @@
 //! One GPU, from the chip check to a running GSP.
 //!
 //! ```text
-//!  Spec::read ─▶ DMA mask ─▶ GFW boot done ─▶ sysmem flush page ─▶ vGPU mode ─▶ Gsp ─▶ static info
+//!  Spec::read ─▶ GFW boot done ─▶ sysmem flush page ─▶ vGPU mode ─▶ Gsp ─▶ static info
 //!      ─▶ interrupt table ─▶ interrupts; until then the queues of GSP are polled
 //!  drop: Gsp (stops it) ─▶ interrupts ─▶ sysmem flush page
 //! ```
 
+pub(crate) mod dump;
 pub(crate) mod gate;
+pub(crate) mod health;
+pub(crate) mod life;
+pub(crate) mod loss;
+pub(crate) mod phase;
+pub(crate) mod slot;
 pub(crate) mod spec;
 pub(crate) mod vgpu_mode;
 
@@ -49,6 +55,8 @@ use crate::{
     },
 };
 
+use life::Life;
+use loss::Loss;
 pub(crate) use spec::Spec;
 pub(crate) use vgpu_mode::VgpuMode;
 
@@ -72,6 +80,23 @@ pub(crate) struct Gpu<'gpu> {
     spec: Spec,
     vgpu_mode: VgpuMode,
     static_info: StaticInfo,
+    life: Arc<Life>,
+}
+
+/// Sets up how the PF addresses memory: once, before anything is allocated for it.
+///
+/// # Errors
+///
+/// `EIO` when the system cannot do DMA at all.
+pub(crate) fn set_dma_limits(pdev: &pci::Device<device::Core<'_>>) -> Result {
+    // The radix-3 page table is made of pages, however many of them a segment has.
+    //
+    // SAFETY: The device is being probed, so nobody allocates or maps DMA memory for it yet.
+    unsafe {
+        pdev.dma_set_mask_and_coherent(DmaMask::new::<DMA_BITS>())?;
+        pdev.dma_set_max_seg_size(u32::MAX);
+    }
+    Ok(())
 }
 
 impl<'gpu> Gpu<'gpu> {
@@ -80,10 +105,11 @@ impl<'gpu> Gpu<'gpu> {
     /// # Errors
     ///
     /// `ENODEV` for a chip that is not Ada, and those of [`Gsp::new`]; reported.
-    pub(crate) fn new<'a>(
-        pdev: &'gpu pci::Device<device::Core<'a>>,
+    pub(crate) fn new(
+        pdev: &'gpu pci::Device<device::Bound>,
         bar: Bar0<'gpu>,
-    ) -> impl PinInit<Self, Error> + use<'gpu, 'a> {
+        life: Arc<Life>,
+    ) -> impl PinInit<Self, Error> + use<'gpu> {
         pin_init::pin_init_scope(move || {
             let dev = pdev.as_ref();
             let spec = Spec::read(dev, bar)?;
@@ -95,13 +121,6 @@ impl<'gpu> Gpu<'gpu> {
                 spec.revision.1
             );
 
-            // The radix-3 page table is made of pages, however many of them a segment has.
-            //
-            // SAFETY: The device is being probed, so nobody allocates or maps DMA memory for it yet.
-            unsafe {
-                pdev.dma_set_mask_and_coherent(DmaMask::new::<DMA_BITS>())?;
-                pdev.dma_set_max_seg_size(u32::MAX);
-            }
             spec::wait_gfw_boot(dev, bar)?;
 
             let sriov = pdev.sriov().ok();
@@ -110,7 +129,7 @@ impl<'gpu> Gpu<'gpu> {
 
             Ok(try_pin_init!(Self {
                 _sysmem_flush: SysmemFlush::new(dev, bar)?,
-                gsp <- Gsp::new(pdev, bar, params),
+                gsp <- Gsp::new(pdev, bar, params, life.clone()),
                 pdev,
                 bar,
                 spec,
@@ -128,6 +147,7 @@ impl<'gpu> Gpu<'gpu> {
                 irq_table: irq_table(dev, gsp.cmdq(), static_info),
                 irq <- Irq::new(pdev, bar),
                 _interrupt: gsp.enable_interrupt(irq.as_ref().get_ref(), irq_table.gsp(dev)?)?,
+                life,
             }))
         })
     }
@@ -180,6 +200,19 @@ impl<'gpu> Gpu<'gpu> {
     /// Where events go.
     pub(crate) fn events(&self) -> &Arc<Router> {
         self.cmdq().router()
+    }
+
+    /// Phase and history.
+    pub(crate) fn life(&self) -> &Life {
+        &self.life
+    }
+
+    /// Notes that the GPU is of no use any more, fails everything that waits for GSP, and has
+    /// everybody told. May be called by any task; only the first call does something.
+    pub(crate) fn lost(&self, loss: Loss) {
+        if self.life.lost(loss) {
+            self.cmdq().abandon();
+        }
     }
 
     /// Version of GSP-RM.

@@ -50,6 +50,7 @@ use crate::{
         Falcon, //
     },
     fb::layout::Layout,
+    gpu::life::Life,
     irq::{
         Irq,
         Vector, //
@@ -134,12 +135,13 @@ impl<'gpu> Gsp<'gpu> {
         pdev: &'gpu pci::Device<device::Bound>,
         bar: Bar0<'gpu>,
         params: Params,
+        life: Arc<Life>,
     ) -> impl PinInit<Self, Error> + use<'gpu> {
         let dev: &'gpu device::Device<device::Bound> = pdev.as_ref();
 
         try_pin_init!(Self {
             engines: Engines::new(pdev, bar),
-            cmdq: Arc::pin_init(Cmdq::new(dev, bar), GFP_KERNEL)?,
+            cmdq: Arc::pin_init(Cmdq::new(dev, bar, life), GFP_KERNEL)?,
             logs: Logs::new(dev)?,
             _rm_args: rm_args(dev, cmdq)?,
             libos: libos_args(dev, logs, _rm_args)?,
@@ -173,6 +175,11 @@ impl<'gpu> Gsp<'gpu> {
     /// Log buffers that GSP writes to.
     pub(crate) fn logs(&self) -> &Logs {
         &self.logs
+    }
+
+    /// The falcon that GSP-RM runs on.
+    pub(crate) fn falcon(&self) -> &Falcon<'gpu, GspEngine> {
+        &self.engines.gsp
     }
 
     /// Where GSP's parts of FB are.

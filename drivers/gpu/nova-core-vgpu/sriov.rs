@@ -62,7 +62,7 @@ pub(crate) fn configure(
             "cannot change the number of VFs to {}: {:?}, {} VFs are open\n",
             num_vfs,
             e,
-            handle.open_vfs()
+            handle.open_vfs().count()
         );
     })?;
     if num_vfs == 0 {

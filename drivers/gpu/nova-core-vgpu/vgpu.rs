@@ -19,12 +19,17 @@
 //! their driver. Objects from here may still be dropped later than that. Every operation enters a
 //! gate that unbinding closes, and returns `ENODEV` from then on.
 //!
+//! A GPU can be lost and booted again meanwhile (`gpu::phase`). While it is lost, operations return
+//! `EIO`. Clients and mappings belong to one boot and return `ENODEV` in later ones; dropping them
+//! gives back what there is to give back. Frame buffer and channel IDs are accounting and stay with
+//! their owners.
+//!
 //! Locks of this module, none of which is held while firmware is asked, with one exception:
 //!
 //! ```text
 //!   clients   attach, detach. Held while the first attach creates the client, which may ask
 //!             firmware. Only binding and unbinding of VF drivers wait for it.
-//!   state     counters of open VFs, phase. A few instructions.
+//!   state     open VFs, access. A few instructions.
 //!   fb, channels, ids, bar1   each its own, innermost. MMIO at most.
 //! ```
 //!
@@ -42,6 +47,7 @@ mod registration;
 mod resources;
 mod scrubbing;
 mod types;
+mod watch;
 
 pub use faults::{
     Fault,

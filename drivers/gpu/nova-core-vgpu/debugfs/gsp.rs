@@ -22,7 +22,7 @@ pub(super) fn queues(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let snapshot = files
         .handle
         .gpu()
-        .with_core(|core| Ok(core.cmdq().snapshot()));
+        .look(|core| Ok(core.cmdq().snapshot()));
     let Ok(queues) = snapshot else {
         return writeln!(f, "gone");
     };

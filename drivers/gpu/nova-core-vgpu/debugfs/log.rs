@@ -47,7 +47,7 @@ impl BinaryWriter for Log {
         offset: &mut file::Offset,
     ) -> Result<usize> {
         let at = usize::try_from(*offset)?;
-        let written = self.handle.gpu().with_core(|core| {
+        let written = self.handle.gpu().look(|core| {
             let buffer = core.gsp().logs().buffers()[self.index];
             let count = buffer.size().saturating_sub(at).min(writer.len());
             writer.write_dma(buffer, at, count)?;

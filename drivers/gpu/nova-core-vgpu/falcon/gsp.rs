@@ -6,6 +6,7 @@ use kernel::{
     io::{
         poll::read_poll_timeout,
         register::{
+            Array,
             RegisterBase,
             WithBase, //
         },
@@ -18,6 +19,7 @@ use kernel::{
 use crate::regs::{
     check::check,
     falcon::*,
+    gsp::NV_PGSP_MAILBOX,
     pgc6::NV_PGC6_BSI_SECURE_SCRATCH_14, //
 };
 
@@ -138,6 +140,29 @@ impl Falcon<'_, Gsp> {
     pub(crate) fn riscv(&self) -> Result<NV_PRISCV_RISCV_CPUCTL> {
         check(self.bar.read(NV_PRISCV_RISCV_CPUCTL::of::<Gsp>()))
             .map_err(|bad| self.bad_read("RISCV_CPUCTL", bad))
+    }
+
+    /// The same without judging it: may be the pattern of a read that failed.
+    pub(crate) fn riscv_raw(&self) -> NV_PRISCV_RISCV_CPUCTL {
+        self.bar.read(NV_PRISCV_RISCV_CPUCTL::of::<Gsp>())
+    }
+
+    /// Interrupts that the falcon has raised, as read.
+    pub(crate) fn irqstat_raw(&self) -> u32 {
+        self.bar
+            .read(NV_PFALCON_FALCON_IRQSTAT::of::<Gsp>())
+            .into_raw()
+    }
+
+    /// Forgets the death of an earlier GSP-RM, which a reset of the engine alone does not.
+    pub(crate) fn clear_panic_mailbox(&self) {
+        self.bar
+            .write(NV_PGSP_MAILBOX::at(0), NV_PGSP_MAILBOX::zeroed());
+    }
+
+    /// The mailbox in which GSP-RM reports its own death.
+    pub(crate) fn panic_mailbox(&self) -> u32 {
+        self.bar.read(NV_PGSP_MAILBOX::at(0)).data()
     }
 
     /// Waits until the RISC-V core runs.

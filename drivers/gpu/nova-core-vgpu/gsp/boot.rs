@@ -197,6 +197,7 @@ impl<'a, 'gpu> Boot<'a, 'gpu> {
     /// Leaves GSP ready for booter, which starts it.
     fn prime(&self) -> Result {
         self.engines.gsp.reset_into_riscv()?;
+        self.engines.gsp.clear_panic_mailbox();
         self.engines
             .gsp
             .write_mailboxes(Mailboxes::from_address(self.libos.dma_address()));

@@ -28,7 +28,10 @@ mod waiters;
 
 use kernel::{
     device,
-    dma::DmaAddress,
+    dma::{
+        Coherent,
+        DmaAddress, //
+    },
     new_mutex,
     prelude::*,
     sync::{
@@ -48,7 +51,13 @@ use kernel::{
 
 use kernel_ext::completion::Completion;
 
-use crate::driver::Bar0;
+use crate::{
+    driver::Bar0,
+    gpu::{
+        life::Life,
+        loss::Loss, //
+    },
+};
 
 use super::{
     events::Router,
@@ -185,6 +194,7 @@ pub(crate) struct Cmdq<'gpu> {
     dev: &'gpu device::Device<device::Bound>,
     bar: Bar0<'gpu>,
     ring: Ring,
+    life: Arc<Life>,
     /// One of [`ALIVE`], [`LOST`] and [`CLOSED`].
     state: Atomic<u32>,
     #[pin]
@@ -209,11 +219,13 @@ impl<'gpu> Cmdq<'gpu> {
     pub(super) fn new(
         dev: &'gpu device::Device<device::Bound>,
         bar: Bar0<'gpu>,
+        life: Arc<Life>,
     ) -> impl PinInit<Self, Error> + use<'gpu> {
         try_pin_init!(Self {
             dev,
             bar,
             ring: Ring::new(dev)?,
+            life,
             state: Atomic::new(ALIVE),
             tx <- new_mutex!(Tx::new()),
             reader <- new_mutex!(Reader::new()),
@@ -228,6 +240,11 @@ impl<'gpu> Cmdq<'gpu> {
     /// DMA address of the shared memory region.
     pub(super) fn dma_address(&self) -> DmaAddress {
         self.ring.dma_address()
+    }
+
+    /// The memory that is shared with GSP, for a dump.
+    pub(crate) fn memory(&self) -> &Coherent<[u8]> {
+        self.ring.memory()
     }
 
     /// Where events go.
@@ -425,6 +442,26 @@ impl<'gpu> Cmdq<'gpu> {
         self.tx.lock().wake_all();
     }
 
+    /// GSP has died. What is in flight fails at once.
+    pub(super) fn died(&self, loss: Loss) {
+        if self.life.lost(loss) {
+            self.abandon();
+        }
+    }
+
+    /// Fails everything in flight, and every later call, with `EIO`: GSP has died.
+    pub(crate) fn abandon(&self) {
+        // Once it is shut down there is nothing more to fail.
+        if self.state.cmpxchg(ALIVE, LOST, Relaxed).is_ok() {
+            self.fail_all(EIO);
+        }
+    }
+
+    /// Whether GSP can be asked, as far as is known.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.check_alive().is_ok()
+    }
+
     fn check_alive(&self) -> Result {
         match self.state.load(Relaxed) {
             ALIVE => Ok(()),
@@ -435,15 +472,16 @@ impl<'gpu> Cmdq<'gpu> {
 
     /// Reports that the queues cannot be used any more and fails everything in flight. Neither tx
     /// nor pending may be locked.
-    pub(super) fn lost(&self, what: &str) {
+    pub(super) fn lost(&self, what: &'static str) {
         if self.state.cmpxchg(ALIVE, LOST, Relaxed).is_err() {
             return;
         }
         dev_err!(
             self.dev,
-            "GSP: bad {}, messages cannot be told apart any more; reload the driver\n",
+            "GSP: bad {}, messages cannot be told apart any more\n",
             what
         );
         self.fail_all(EIO);
+        self.life.lost(Loss::Messages(what));
     }
 }

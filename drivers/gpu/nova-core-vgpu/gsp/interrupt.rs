@@ -7,6 +7,7 @@
 //!  enable   SWGEN0 cleared ─▶ vector enabled ─▶ queue looked at once, for what came before
 //!  after    GSP queues a message ─▶ SWGEN0 ─▶ vector ─▶ SWGEN0 cleared ─▶ queue drained,
 //!                                                       waiters woken, events routed
+//!           its core stops    ─▶ HALT   ─▶ vector ─▶ the GPU is lost
 //!  drop     vector disabled, queue polled again
 //! ```
 //!
@@ -27,6 +28,10 @@ use crate::{
             Gsp as GspEngine, //
         },
         Falcon, //
+    },
+    gpu::loss::{
+        Loss,
+        Panic, //
     },
     irq::{
         self,
@@ -55,7 +60,6 @@ impl Announcer<'_> {
 
 /// Takes the interrupt.
 struct Sink<'gpu> {
-    dev: &'gpu device::Device<device::Bound>,
     falcon: Falcon<'gpu, GspEngine>,
     cmdq: Arc<Cmdq<'gpu>>,
 }
@@ -68,12 +72,11 @@ impl irq::Sink for Sink<'_> {
             self.cmdq.announced();
         }
         if fatal != 0 {
-            dev_err!(
-                self.dev,
-                "GSP: it has stopped, interrupt causes {:#x}\n",
-                fatal
-            );
-            self.cmdq.lost("state of GSP");
+            let loss = match Panic::decode(self.falcon.panic_mailbox()) {
+                Some(panic) => Loss::Panic(panic),
+                None => Loss::Halted(self.falcon.riscv_raw().into_raw()),
+            };
+            self.cmdq.died(loss);
         }
     }
 }
@@ -106,7 +109,6 @@ impl<'gpu> Interrupt<'gpu> {
         let falcon = Falcon::new(dev, bar);
         falcon.clear_swgen0();
         let sink = Sink {
-            dev,
             falcon,
             cmdq: cmdq.clone(),
         };

@@ -74,8 +74,8 @@ struct Facts {
     copy: Option<ce::Setup>,
 }
 
-/// Makes the operations of `core`. The gate is still closed.
-pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
+/// Makes the operations of `core`, which are to be reached through `gate`.
+pub(super) fn operations(core: &gpu::Gpu<'_>, gate: Arc<Gate>) -> Result<(Arc<Gpu>, Support)> {
     let pdev = core.pdev();
     let info = core.static_info();
 
@@ -92,19 +92,7 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
             (None, Support::NotSupported(reason), 0)
         }
     };
-    let info = Info {
-        device_id: pdev.device_id(),
-        chip: core.spec().chipset.name(),
-        firmware_version: core.firmware_version(),
-        fb_total: fb.lock().total(),
-        vmmu_segment_size: facts.as_ref().map_or(0, |f| f.vmmu_segment_size),
-        ecc_enabled: facts.as_ref().is_some_and(|f| f.ecc_enabled),
-        channel_count: facts.as_ref().map_or(0, |f| f.pool.available()),
-        engines: facts
-            .as_ref()
-            .map_or(EngineBitmap::default(), |f| f.engines),
-        total_vfs,
-    };
+    let info = describe(core, fb.lock().total(), facts.as_ref(), total_vfs);
     if facts.is_some() {
         dev_info!(
             pdev,
@@ -124,7 +112,7 @@ pub(super) fn operations(core: &gpu::Gpu<'_>) -> Result<(Arc<Gpu>, Support)> {
     let gpu = Arc::pin_init(
         try_pin_init!(Gpu {
             pdev: pdev.into(),
-            gate <- Gate::new(),
+            gate,
             info,
             ce: CopyEngine::new(
                 pdev.as_ref(),
@@ -182,6 +170,57 @@ pub(super) fn try_to_fill(core: &gpu::Gpu<'_>, gpu: &Gpu) -> Support {
             dev_info!(dev, "vGPU is not available: {}\n", reason);
             Support::NotSupported(reason)
         }
+    }
+}
+
+/// Fits the operations of `gpu` to the GPU, which has been booted again: accounting that VF drivers
+/// take part in stays, what firmware and page tables knew begins anew.
+///
+/// # Errors
+///
+/// `ENODEV` when the GPU is not what it was, as after a change of ECC, and those of
+/// [`operations`]; reported.
+pub(super) fn again(core: &gpu::Gpu<'_>, gpu: &Gpu, support: Support) -> Result {
+    let pdev = core.pdev();
+    let info = core.static_info();
+
+    let mut ids = ClientIds::new();
+    let (facts, total_vfs) = match support {
+        Support::NotSupported(_) => (None, 0),
+        Support::Supported => check(core, &mut ids)
+            .map(|(facts, total_vfs)| (Some(facts), total_vfs))
+            .map_err(|reason| {
+                dev_err!(pdev, "vGPU is not available any more: {}\n", reason);
+                ENODEV
+            })?,
+    };
+    let fb_total = info.fb_regions().iter().map(|r| r.end - r.start).sum();
+    if describe(core, fb_total, facts.as_ref(), total_vfs) != gpu.info {
+        dev_err!(
+            pdev,
+            "the GPU has other properties than before; unbind and bind the driver\n"
+        );
+        return Err(ENODEV);
+    }
+    let bar1 = Bar1::new(&gpu.mm, pdev.resource_len(BAR1)?, info.bar1_pde_base)?;
+    // Dropped after the lock.
+    let _old = core::mem::replace(&mut *gpu.bar1.lock(), bar1);
+    *gpu.ids.lock() = ids;
+    gpu.fb_is_lost();
+    Ok(())
+}
+
+fn describe(core: &gpu::Gpu<'_>, fb_total: u64, facts: Option<&Facts>, total_vfs: u16) -> Info {
+    Info {
+        device_id: core.pdev().device_id(),
+        chip: core.spec().chipset.name(),
+        firmware_version: core.firmware_version(),
+        fb_total,
+        vmmu_segment_size: facts.map_or(0, |f| f.vmmu_segment_size),
+        ecc_enabled: facts.is_some_and(|f| f.ecc_enabled),
+        channel_count: facts.map_or(0, |f| f.pool.available()),
+        engines: facts.map_or(EngineBitmap::default(), |f| f.engines),
+        total_vfs,
     }
 }
 

@@ -5,7 +5,7 @@
 //! ```text
 //!   fill, copy  ranges of the caller --> fill_fb, copy_any  any memory --> gate --> CopyEngine
 //!
-//!   Listening   its interrupt and events, from after the gate is open until before it is closed
+//!   Listening   its interrupt and events, from the end of a boot until before the gate is closed
 //! ```
 //!
 //! The public face is what VF drivers do with an engine, not the engine: channel, pushbuffer and
@@ -106,8 +106,8 @@ impl Gpu {
     }
 }
 
-/// What tells the copy engine that something has happened. Dropping it stops the engine; the gate
-/// must be open.
+/// What tells the copy engine that something has happened, in one boot of the GPU. Dropping it stops
+/// the engine; the gate must be open.
 pub(super) struct Listening<'gpu> {
     handle: Arc<Handle>,
     _event: Subscription,
@@ -118,6 +118,7 @@ pub(super) struct Listening<'gpu> {
 impl<'gpu> Listening<'gpu> {
     /// Starts to listen.
     pub(super) fn new(core: &gpu::Gpu<'gpu>, handle: &Arc<Handle>) -> Result<Self> {
+        handle.gpu().ce.start();
         let shared = handle.gpu().ce.shared();
         let interrupt = match shared.vector(core) {
             Some(vector) => Some(core.irq().subscribe(vector, shared.clone())?),
@@ -136,8 +137,13 @@ impl<'gpu> Listening<'gpu> {
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
         let gpu = self.handle.gpu();
-        let _ = gpu.with_core(|core| {
-            gpu.ce.stop(core);
+        let _ = gpu.look(|core| {
+            if core.cmdq().is_alive() {
+                gpu.ce.stop(core);
+            } else {
+                // There is nobody to ask; the GPU is reset next, or not used any more.
+                gpu.ce.reset(core);
+            }
             Ok(())
         });
     }

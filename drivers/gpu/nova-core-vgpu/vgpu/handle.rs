@@ -7,15 +7,18 @@
 //!   no client  ------------------------------> client ----------------------------> no client
 //!                                                |
 //!                      SriovConfigure, Unbind ---+--> Client::event, without a lock
+//!            Lost, Restored, Suspend, Resume  ---|
 //!                      faults of a VF -----------+--> Client::fault, must not wait
 //!
-//!   phase  Up --unbind--> Unbinding      attach and open_vf say ENODEV from then on
+//!   access  Open --configure, sleep--> Changing --over--> Open      open_vf says EBUSY meanwhile
+//!           any --unbind--> Closed                 attach and open_vf say ENODEV from then on
 //! ```
 
 use core::any::Any;
 
 use kernel::{
     device,
+    fmt,
     new_mutex,
     pci,
     prelude::*,
@@ -41,6 +44,19 @@ pub enum Event {
     },
     /// The PF driver is being unbound. VFs are removed after this; the result is ignored.
     Unbind,
+    /// The GPU is of no use any more, or is about to be stopped: all vGPUs are dead, and every
+    /// operation fails until [`Event::Restored`], or does so soon. What firmware can
+    /// still take back may be given back. The result is ignored.
+    Lost,
+    /// The GPU has been booted again, after a reset or sleep. Its firmware knows nothing of what it
+    /// was told before, such as types and clients. The result is ignored.
+    Restored,
+    /// The system goes to sleep. No VF is open, and none can be opened until [`Event::Resume`]; what
+    /// firmware was told is lost, see [`Event::Restored`]. An error keeps the system awake.
+    Suspend,
+    /// The system is awake again, or stays awake because something else refused; after
+    /// [`Event::Restored`] if the GPU works. The result is ignored.
+    Resume,
 }
 
 /// What the VF driver keeps per PF, and how it hears of events.
@@ -63,17 +79,20 @@ struct Clients {
     attached: usize,
 }
 
-/// Where the PF is in its life.
+/// Whether VFs can be opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Up,
-    Reconfiguring,
-    Unbinding,
+enum Access {
+    Open,
+    /// Not now: SR-IOV is being reconfigured, or the system sleeps.
+    Changing,
+    /// Not any more.
+    Closed,
 }
 
 struct State {
-    phase: Phase,
-    open_vfs: usize,
+    access: Access,
+    /// Bit n: VF n is open.
+    open_vfs: u64,
 }
 
 /// One per bound PF.
@@ -102,7 +121,7 @@ impl Handle {
                 }),
                 listener <- new_mutex!(None),
                 state <- new_mutex!(State {
-                    phase: Phase::Up,
+                    access: Access::Open,
                     open_vfs: 0,
                 }),
             }),
@@ -169,27 +188,32 @@ impl Handle {
         self.clients.lock().attached
     }
 
-    /// Number of VFs that are open.
-    pub(crate) fn open_vfs(&self) -> usize {
-        self.state.lock().open_vfs
+    /// The VFs that are open.
+    pub(crate) fn open_vfs(&self) -> OpenVfs {
+        OpenVfs(self.state.lock().open_vfs)
     }
 
-    /// Notes that a guest is about to use a VF; SR-IOV cannot be reconfigured while the returned
-    /// guard lives.
+    /// Notes that a guest is about to use VF number `index`; SR-IOV cannot be reconfigured and the
+    /// system cannot go to sleep while the returned guard lives.
     ///
     /// # Errors
     ///
-    /// `EBUSY` while SR-IOV is being reconfigured, `ENODEV` once the PF is going away.
+    /// `EINVAL` if there cannot be such a VF, `EBUSY` if it is open already, and while SR-IOV is being
+    /// reconfigured or the system goes to sleep, `ENODEV` once the PF is going away.
     #[inline(never)]
-    fn open_vf(self: &Arc<Self>) -> Result<OpenVf> {
+    fn open_vf(self: &Arc<Self>, index: u16) -> Result<OpenVf> {
+        let bit = 1u64.checked_shl(index.into()).ok_or(EINVAL)?;
         let mut state = self.state.lock();
-        match state.phase {
-            Phase::Up => state.open_vfs += 1,
-            Phase::Reconfiguring => return Err(EBUSY),
-            Phase::Unbinding => return Err(ENODEV),
+        match state.access {
+            Access::Open if state.open_vfs & bit == 0 => state.open_vfs |= bit,
+            Access::Open | Access::Changing => return Err(EBUSY),
+            Access::Closed => return Err(ENODEV),
         }
         drop(state);
-        Ok(OpenVf(self.clone()))
+        Ok(OpenVf {
+            handle: self.clone(),
+            bit,
+        })
     }
 
     /// Starts a change of SR-IOV: keeps VFs from being opened and asks the client. The change ends
@@ -200,33 +224,76 @@ impl Handle {
     /// `EBUSY` if a VF is open or another change is under way, `ENODEV` once the PF is going away,
     /// and what the client says.
     pub(crate) fn begin_reconfigure(&self, num_vfs: u16) -> Result<Reconfigure<'_>> {
-        let mut state = self.state.lock();
-        match state.phase {
-            Phase::Up if state.open_vfs == 0 => state.phase = Phase::Reconfiguring,
-            Phase::Up | Phase::Reconfiguring => return Err(EBUSY),
-            Phase::Unbinding => return Err(ENODEV),
-        }
-        drop(state);
+        self.begin_change()?;
         let guard = Reconfigure(self);
         self.deliver(&Event::SriovConfigure { num_vfs })?;
         Ok(guard)
     }
 
+    /// Gets ready for sleep: keeps VFs from being opened and asks the client. Ended by
+    /// [`Self::end_suspend`], but for an error.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::begin_reconfigure`].
+    pub(crate) fn begin_suspend(&self) -> Result {
+        self.begin_change()?;
+        self.deliver(&Event::Suspend)
+            .inspect_err(|_| self.end_change())
+    }
+
+    /// The system is awake again. Tells the client.
+    pub(crate) fn end_suspend(&self) {
+        self.end_change();
+        let _ = self.deliver(&Event::Resume);
+    }
+
+    /// The PF is being reset: keeps VFs from being opened, and lets those that are open be. Ended by
+    /// [`Self::end_reset`].
+    pub(crate) fn begin_reset(&self) {
+        let mut state = self.state.lock();
+        if state.access == Access::Open {
+            state.access = Access::Changing;
+        }
+    }
+
+    /// The reset is over.
+    pub(crate) fn end_reset(&self) {
+        self.end_change();
+    }
+
+    fn begin_change(&self) -> Result {
+        let mut state = self.state.lock();
+        match state.access {
+            Access::Open if state.open_vfs == 0 => state.access = Access::Changing,
+            Access::Open | Access::Changing => return Err(EBUSY),
+            Access::Closed => return Err(ENODEV),
+        }
+        Ok(())
+    }
+
+    fn end_change(&self) {
+        let mut state = self.state.lock();
+        if state.access == Access::Changing {
+            state.access = Access::Open;
+        }
+    }
+
     /// From now on nobody attaches or opens a VF. Tells the client.
     pub(super) fn begin_unbind(&self) {
-        self.state.lock().phase = Phase::Unbinding;
+        self.state.lock().access = Access::Closed;
         // Nothing can be refused any more.
         let _ = self.deliver(&Event::Unbind);
     }
 
     fn check_up(&self) -> Result {
-        match self.state.lock().phase {
-            Phase::Unbinding => Err(ENODEV),
-            Phase::Up | Phase::Reconfiguring => Ok(()),
+        match self.state.lock().access {
+            Access::Closed => Err(ENODEV),
+            Access::Open | Access::Changing => Ok(()),
         }
     }
 
-    fn deliver(&self, event: &Event) -> Result {
+    pub(super) fn deliver(&self, event: &Event) -> Result {
         let listener = self.listener.lock().clone();
         listener.map_or(Ok(()), |client| client.event(event))
     }
@@ -274,8 +341,8 @@ impl<C: Client> Attachment<C> {
     }
 
     /// See [`Handle::open_vf`].
-    pub fn open_vf(&self) -> Result<OpenVf> {
-        self.handle.open_vf()
+    pub fn open_vf(&self, index: u16) -> Result<OpenVf> {
+        self.handle.open_vf(index)
     }
 }
 
@@ -286,11 +353,42 @@ impl<C: Client> Drop for Attachment<C> {
 }
 
 /// A guest uses a VF. Dropping it ends that.
-pub struct OpenVf(Arc<Handle>);
+pub struct OpenVf {
+    handle: Arc<Handle>,
+    bit: u64,
+}
+
+impl OpenVf {
+    #[inline(never)]
+    fn close(&self) {
+        self.handle.state.lock().open_vfs &= !self.bit;
+    }
+}
 
 impl Drop for OpenVf {
     fn drop(&mut self) {
-        self.0.state.lock().open_vfs -= 1;
+        self.close();
+    }
+}
+
+/// VFs that are open; shown as "VF 0, VF 3".
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenVfs(u64);
+
+impl OpenVfs {
+    /// How many.
+    pub(crate) fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+}
+
+impl fmt::Display for OpenVfs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = (0..u64::BITS).filter(|index| self.0 & 1 << index != 0);
+        for (n, index) in open.enumerate() {
+            write!(f, "{}VF {}", if n == 0 { "" } else { ", " }, index)?;
+        }
+        Ok(())
     }
 }
 
@@ -299,9 +397,6 @@ pub(crate) struct Reconfigure<'a>(&'a Handle);
 
 impl Drop for Reconfigure<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        if state.phase == Phase::Reconfiguring {
-            state.phase = Phase::Up;
-        }
+        self.0.end_change();
     }
 }

@@ -6,7 +6,8 @@
 //!   Gpu (refcounted, may outlive the binding)
 //!     info                           facts, never change
 //!     fb, channels, ids, bar1        accounting: works as long as anybody holds the Gpu
-//!     gate  --enter--> gpu::Gpu      hardware and firmware: ENODEV once the PF is unbound
+//!     gate  --enter--> gpu::Gpu      hardware and firmware: EIO while the GPU is lost, asleep or
+//!                                    being reset, ENODEV once the PF is unbound
 //! ```
 
 use core::ops::Range;
@@ -57,7 +58,8 @@ use crate::{
         gate::{
             Gate,
             GateGuard, //
-        }, //
+        },
+        life::Life, //
     },
     gsp::rm::{
         ClientId,
@@ -77,8 +79,7 @@ const FB_RULE: Rule = Rule::Rfc;
 #[pin_data]
 pub struct Gpu {
     pub(super) pdev: ARef<pci::Device>,
-    #[pin]
-    pub(super) gate: Gate,
+    pub(super) gate: Arc<Gate>,
     pub(super) info: Info,
     pub(super) fb: Arc<Mutex<Manager>>,
     pub(super) mm: Arc<Mm>,
@@ -217,6 +218,21 @@ impl Gpu {
         f(&*self.enter()?)
     }
 
+    /// Lets `f` look at the GPU even when it is lost.
+    pub(crate) fn look<R>(&self, f: impl FnOnce(&gpu::Gpu<'_>) -> Result<R>) -> Result<R> {
+        f(&*self.gate.look()?)
+    }
+
+    /// The way to the GPU.
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Phase and history of the GPU.
+    pub(crate) fn life(&self) -> &Arc<Life> {
+        self.gate.life()
+    }
+
     /// Lets `f` look at the frame buffer manager.
     pub(crate) fn with_fb<R>(&self, f: impl FnOnce(&Manager) -> R) -> R {
         f(&self.fb.lock())
@@ -242,9 +258,9 @@ impl Gpu {
         self.ids.lock().in_use()
     }
 
-    /// Number of VFs that are enabled; none once the PF is unbound.
+    /// Number of VFs that are enabled; none while GSP does not run.
     pub(crate) fn num_vfs(&self) -> u16 {
-        self.enter().map_or(0, |gpu| gpu.pdev().num_vfs())
+        self.gate.look().map_or(0, |gpu| gpu.pdev().num_vfs())
     }
 
     /// Reads a dword of frame buffer without BAR1.
@@ -266,7 +282,18 @@ impl Gpu {
         self.gate.enter()
     }
 
-    /// Gives the id of a client back if the client is gone.
+    /// The same for what was made in boot number `boot`: `ENODEV` in later ones.
+    pub(super) fn enter_boot(&self, boot: u32) -> Result<GateGuard<'_>> {
+        self.gate.enter_boot(boot)
+    }
+
+    /// Whether the GPU has been booted again since boot number `boot`.
+    pub(super) fn is_past(&self, boot: u32) -> bool {
+        self.life().boots() != boot
+    }
+
+    /// Gives the id of a client back if the client is gone. To be called with the gate entered: a
+    /// later boot begins with all ids free.
     pub(super) fn settle_id(&self, id: ClientId, gone: bool) {
         let mut ids = self.ids.lock();
         if gone {

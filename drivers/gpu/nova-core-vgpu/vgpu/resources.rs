@@ -24,6 +24,7 @@ use super::{
     Wait, //
 };
 use crate::{
+    gpu::phase::Phase,
     gsp::{
         cmdq::Cmdq,
         rm::{
@@ -147,8 +148,12 @@ impl Drop for ChannelRange {
 }
 
 /// A client of GSP-RM with its device and subdevice.
+///
+/// It lives in the firmware that was running when it was made. Once the GPU has been booted again,
+/// it is gone with everything below it.
 pub struct RmClient {
     gpu: Arc<Gpu>,
+    boot: u32,
     id: ClientId,
     objects: ClientObjects,
 }
@@ -156,6 +161,7 @@ pub struct RmClient {
 impl RmClient {
     pub(super) fn new(gpu: &Arc<Gpu>, gfid: u32, wait: Wait) -> Result<Self, RmError> {
         let core = gpu.enter()?;
+        let boot = core.boot();
         Self::retry_lost(gpu, core.cmdq());
         let id = gpu.ids.lock().take().ok_or(EBUSY)?;
         let objects = ClientObjects::alloc(core.cmdq(), id, wait).map_err(|(e, gone)| {
@@ -171,6 +177,7 @@ impl RmClient {
         drop(core);
         Ok(Self {
             gpu: gpu.clone(),
+            boot,
             id,
             objects,
         })
@@ -183,6 +190,18 @@ impl RmClient {
         if let Some(id) = lost {
             gpu.settle_id(id, ClientObjects::retry_free(cmdq, id));
         }
+    }
+
+    /// Whether the firmware that it lives in runs, and can be asked.
+    #[inline(never)]
+    pub fn is_alive(&self) -> bool {
+        self.gpu.enter_boot(self.boot).is_ok()
+    }
+
+    /// Whether it is gone for good: the GPU has been booted again, or is not driven any more.
+    #[inline(never)]
+    pub fn is_gone(&self) -> bool {
+        self.gpu.is_past(self.boot) || self.gpu.life().phase() == Phase::Gone
     }
 
     /// Handle of the client.
@@ -199,14 +218,16 @@ impl RmClient {
     /// no status, firmware may have done what it was told or may still do it.
     #[inline(never)]
     pub fn control(&self, cmd: u32, params: &mut [u8], wait: Wait) -> Result<(), RmError> {
-        let core = self.gpu.enter()?;
+        let core = self.gpu.enter_boot(self.boot)?;
         rm::control(core.cmdq(), self.objects.subdevice(), cmd, params, wait)
     }
 
     #[inline(never)]
     fn free(&self) {
         // Without firmware there is no client either.
-        let Ok(core) = self.gpu.enter() else { return };
+        let Ok(core) = self.gpu.enter_boot(self.boot) else {
+            return;
+        };
         let result = self.objects.free(core.cmdq());
         core.cmdq().traffic().owners().clear(self.objects.handle());
         self.gpu.settle_id(self.id, result.is_ok());

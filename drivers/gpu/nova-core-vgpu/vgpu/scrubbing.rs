@@ -127,7 +127,6 @@ impl Gpu {
     }
 
     /// The GPU has been reset, and its memory holds anything.
-    #[allow(dead_code, reason = "for recovery by a reset")]
     pub(crate) fn fb_is_lost(&self) {
         self.fb.lock().soil();
     }

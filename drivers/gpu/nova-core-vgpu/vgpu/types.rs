@@ -39,7 +39,7 @@ pub enum Support {
 /// Facts about the GPU that do not change while the PF is bound.
 ///
 /// Without vGPU support, everything about vGPUs is zero or empty.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Info {
     /// PCI device id of the PF.
     pub device_id: u16,

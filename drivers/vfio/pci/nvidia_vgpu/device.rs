@@ -137,7 +137,12 @@ fn write_config(dev: &Device<Vf>, transfer: &mut Write<'_, Vf>) -> Result<usize>
 fn set_bus_master(dev: &Device<Vf>, enable: bool) -> Result {
     let mut state = dev.state.lock();
     let Some(instance) = state.running().filter(|i| i.bme() != enable) else {
-        return Ok(());
+        // A guest whose vGPU is dead must not begin to do DMA.
+        return if enable && state.is_dead() {
+            Err(EIO)
+        } else {
+            Ok(())
+        };
     };
     match instance.update_bme(enable) {
         Ok(allowed) if allowed || !enable => Ok(()),

@@ -108,9 +108,14 @@ impl State {
     /// The vGPU, if its plugin can be talked to.
     pub(crate) fn running(&mut self) -> Option<&mut Instance> {
         match self.status {
-            Status::Running => self.instance.as_mut(),
+            Status::Running => self.instance.as_mut().filter(|i| i.is_alive()),
             _ => None,
         }
+    }
+
+    /// The device is open, and its vGPU is dead.
+    pub(crate) fn is_dead(&mut self) -> bool {
+        self.is_open() && self.running().is_none()
     }
 
     /// Takes a step of the status machine.
@@ -176,18 +181,21 @@ impl Vf {
     }
 
     /// Makes the vGPU of the chosen type.
-    fn create(&self, pdev: &pci::Device<Bound>) -> Result {
+    fn create(&self, dev: &Device<Self>, pdev: &pci::Device<Bound>) -> Result {
         let mut state = self.state.lock();
         let vgpu_type = state.selected.ok_or(ENODEV)?;
         let (manager, open_vf) = {
             let attachment = state.attachment.as_ref().ok_or(ENODEV)?;
-            (attachment.client().clone(), attachment.open_vf()?)
+            (
+                attachment.client().clone(),
+                attachment.open_vf(self.identity.index)?,
+            )
         };
         let view = View::new(pdev, &vgpu_type)?;
         state.step(Step::Create)?;
         // CAST: Process ids are not negative.
         let vm_pid = kernel::current!().tgid() as u32;
-        match Instance::create(pdev.as_ref(), &manager, &vgpu_type, self.identity, vm_pid) {
+        match Instance::create(dev, &manager, &vgpu_type, self.identity, vm_pid) {
             Ok(instance) => {
                 state.instance = Some(instance);
                 state.open_vf = Some(open_vf);
@@ -200,6 +208,19 @@ impl Vf {
                 Err(e)
             }
         }
+    }
+
+    /// The GPU is lost, or about to be stopped: the vGPU is dead from now on, and ended as far as the
+    /// firmware listens. Tells the user of the device.
+    pub(crate) fn lose(dev: &Device<Self>) {
+        let mut state = dev.state.lock();
+        if state.running().is_some() {
+            state.instance = None;
+        }
+        // Not possible for a device that is being opened or closed, which fails or ends by itself.
+        let _ = state.step(Step::Fail);
+        drop(state);
+        dev.signal_error();
     }
 
     /// Undoes [`create`](Self::create).
@@ -245,7 +266,7 @@ impl vfio::pci::Driver for Vf {
     }
 
     fn open(dev: &Device<Self>, _core: &Enabled<'_, Self>) -> Result {
-        dev.create(dev.pdev())
+        dev.create(dev, dev.pdev())
     }
 
     fn close(dev: &Device<Self>, _core: &Enabled<'_, Self>) {

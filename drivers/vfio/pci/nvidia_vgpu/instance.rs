@@ -41,11 +41,14 @@ use nova_core_vgpu::vgpu::{
     Wait, //
 };
 
+use vfio::pci::Device;
+
 use crate::{
     control::{
         self,
         wire::Bootload, //
     },
+    driver::Vf,
     manager::{
         Manager,
         Registered, //
@@ -191,14 +194,15 @@ impl Instance {
     /// `EIO` when a former vGPU of this VF cannot be cleaned up, `ENODEV` when ECC is on and the
     /// type cannot live with it, `ENOSPC` when channels or FB are used up, and what the steps say.
     pub(crate) fn create(
-        dev: &device::Device,
+        vfio: &Device<Vf>,
         manager: &Arc<Manager>,
         vgpu_type: &VgpuType,
         identity: Identity,
         vm_pid: u32,
     ) -> Result<Self> {
+        let dev: &device::Device = vfio.as_ref();
         let gpu = manager.gpu();
-        let registered = manager.register(identity.index)?;
+        let registered = manager.register(identity.index, vfio.hold()?)?;
         remains::clear(dev, manager, identity.index)?;
         let memory = Memory::acquire(dev, gpu, vgpu_type, identity.gfid)?;
         let plugin = gpu
@@ -318,6 +322,11 @@ impl Instance {
         self.plugin.is_usable()
     }
 
+    /// The firmware that the vGPU lives in runs, and can be asked.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.client.as_ref().is_some_and(RmClient::is_alive)
+    }
+
     /// Ends the task. Returns whether the firmware has let go of memory and channels.
     fn stop_task(&self, client: &RmClient) -> bool {
         let stopped = control::stop(client, self.identity.gfid, Wait::uninterruptible);
@@ -343,10 +352,12 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        if self.task == Task::No {
+        // With the firmware, its task is gone.
+        if self.task == Task::No || self.client.as_ref().is_none_or(RmClient::is_gone) {
             return;
         }
-        if self.bme && self.plugin.is_usable() {
+        let alive = self.is_alive();
+        if alive && self.bme && self.plugin.is_usable() {
             if let Err(e) = self.plugin.update_bme(false) {
                 dev_warn!(self.dev, "while closing: {}\n", e);
             }
@@ -354,7 +365,8 @@ impl Drop for Instance {
         let Some(client) = self.client.take() else {
             return;
         };
-        if self.stop_task(&client) {
+        // Nobody can say what a firmware that is lost still does to the memory.
+        if alive && self.stop_task(&client) {
             // Field order: the client goes first.
             self.client = Some(client);
         } else if let Some(memory) = self.memory.take() {

@@ -7,11 +7,13 @@
 //!   sysfs                 select(): admission, counts selections; no hardware
 //!   open, close           register(): one vGPU per VF
 //!   CLEANUP failed        keep(): memory and channels stay out of use until it is repeated
+//!   GPU lost or stopped   vGPUs ended if possible, users of all of them told
+//!   GPU booted again      types -> PGPU_ADD_VGPU_TYPE; what was kept is free; selections stay
 //!   last VF detaches      all of it goes
 //! ```
 //!
-//! Locks, both held for a few instructions and never while firmware is asked: `admission`,
-//! `slots`. They nest inside a VF's state lock, not inside one another.
+//! Locks, all held for a few instructions and never while firmware is asked: `admission`, `slots`,
+//! `client`. They nest inside a VF's state lock, not inside one another.
 
 use kernel::{
     firmware::Firmware,
@@ -32,8 +34,11 @@ use nova_core_vgpu::vgpu::{
     Wait, //
 };
 
+use vfio::pci::Held;
+
 use crate::{
     control,
+    driver::Vf,
     faults,
     instance::remains::Remains,
     plugin::layout,
@@ -58,6 +63,8 @@ pub(crate) const MAX_VFS: usize = 32;
 struct Slots {
     /// Bit n: VF n has a vGPU.
     running: u32,
+    /// The devices of these.
+    devices: [Option<Held<Vf>>; MAX_VFS],
     /// Reports about each vGPU since it was made.
     faults: [faults::Counters; MAX_VFS],
     /// What vGPUs left behind because the firmware did not let go, at most one per VF. Has room
@@ -69,35 +76,51 @@ struct Slots {
 #[pin_data]
 pub(crate) struct Manager {
     gpu: Arc<Gpu>,
+    /// The metadata file, for a GSP that is booted again.
+    firmware: Firmware,
     types: KVec<VgpuType>,
     #[pin]
     admission: Mutex<Homogeneous>,
     #[pin]
     slots: Mutex<Slots>,
-    // Whom the GSP knows the types from.
-    _client: RmClient,
+    /// Whom the GSP knows the types from; `None` while it does not.
+    #[pin]
+    client: Mutex<Option<RmClient>>,
 }
 
 impl Manager {
     /// Loads the types and gives them to the GSP.
     pub(crate) fn new(gpu: &Arc<Gpu>) -> Result<Arc<Self>> {
-        let client = gpu.rm_client(0, Wait::UNINTERRUPTIBLE).inspect_err(|e| {
-            dev_err!(gpu.dev(), "cannot load vGPU types: RM client: {}\n", e);
-        })?;
-        let types = load_types(gpu, &client)?;
+        let firmware = load_metadata(gpu)?;
+        let metadata = parse_metadata(gpu, &firmware)?;
+        let client = upload_types(gpu, &metadata)?;
+        let mut types = KVec::new();
+        for vgpu_type in metadata.types() {
+            types.push(vgpu_type, GFP_KERNEL)?;
+        }
+        dev_info!(
+            gpu.dev(),
+            "{} vGPU types of release {}.{} from {}\n",
+            types.len(),
+            metadata.release.0,
+            metadata.release.1,
+            &*metadata_name(gpu)?
+        );
         let remains = KVec::with_capacity(MAX_VFS, GFP_KERNEL)?;
         let gpu = gpu.clone();
         Arc::pin_init(
             pin_init!(Self {
                 gpu,
+                firmware,
                 types,
                 admission <- new_mutex!(Homogeneous::new()),
                 slots <- new_mutex!(Slots {
                     running: 0,
+                    devices: [const { None }; MAX_VFS],
                     faults: [faults::Counters::default(); MAX_VFS],
                     remains,
                 }),
-                _client: client,
+                client <- new_mutex!(Some(client)),
             }),
             GFP_KERNEL,
         )
@@ -136,12 +159,13 @@ impl Manager {
         })
     }
 
-    /// Notes that VF `index` has a vGPU from now on.
+    /// Notes that VF `index` has a vGPU from now on; `device` is whose users are told when the vGPU
+    /// dies.
     ///
     /// # Errors
     ///
     /// `EBUSY` when it has one already, `EINVAL` when there cannot be such a VF.
-    pub(crate) fn register(self: &Arc<Self>, index: u16) -> Result<Registered> {
+    pub(crate) fn register(self: &Arc<Self>, index: u16, device: Held<Vf>) -> Result<Registered> {
         let bit = 1u32.checked_shl(index.into()).ok_or(EINVAL)?;
         let mut slots = self.slots.lock();
         if slots.running & bit != 0 {
@@ -150,10 +174,11 @@ impl Manager {
         slots.running |= bit;
         // BOUNDS: `running` has as many bits as there are entries.
         slots.faults[usize::from(index)] = faults::Counters::default();
+        slots.devices[usize::from(index)] = Some(device);
         drop(slots);
         Ok(Registered {
             manager: self.clone(),
-            bit,
+            index,
         })
     }
 
@@ -182,12 +207,51 @@ impl Manager {
     }
 }
 
+impl Manager {
+    /// The vGPUs are dead, or have to be: whoever uses one learns it by the error event of VFIO.
+    fn lose_all(&self) {
+        // A statement of its own: the lock must not be held while firmware is asked.
+        let devices = self.slots.lock().devices.clone();
+        for device in devices.into_iter().flatten() {
+            Vf::lose(&device);
+        }
+    }
+
+    /// The GSP was booted again and knows no types; of what the old one would not let go there is
+    /// nothing left.
+    fn restore(&self) -> Result {
+        let empty = KVec::with_capacity(MAX_VFS, GFP_KERNEL)?;
+        let remains = core::mem::replace(&mut self.slots.lock().remains, empty);
+        drop(remains);
+
+        let client = parse_metadata(&self.gpu, &self.firmware)
+            .and_then(|metadata| upload_types(&self.gpu, &metadata));
+        let (client, result) = match client {
+            Ok(client) => (Some(client), Ok(())),
+            Err(e) => (None, Err(e)),
+        };
+        let old = core::mem::replace(&mut *self.client.lock(), client);
+        drop(old);
+        result
+    }
+}
+
 impl Client for Manager {
     fn event(&self, event: &Event) -> Result {
         match event {
             // The PF driver counts open VFs; this is the same question asked of the other side.
             Event::SriovConfigure { .. } if self.slots.lock().running != 0 => Err(EBUSY),
             Event::SriovConfigure { .. } | Event::Unbind => Ok(()),
+            Event::Lost => {
+                self.lose_all();
+                // If the GSP is only about to be stopped, it hears of this.
+                let client = self.client.lock().take();
+                drop(client);
+                Ok(())
+            }
+            Event::Restored => self.restore(),
+            // The PF driver sees to it that no VF is open.
+            Event::Suspend | Event::Resume => Ok(()),
         }
     }
 
@@ -214,7 +278,7 @@ impl Client for Manager {
 /// A VF's entry in the list of running vGPUs.
 pub(crate) struct Registered {
     manager: Arc<Manager>,
-    bit: u32,
+    index: u16,
 }
 
 impl Registered {
@@ -226,7 +290,13 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.manager.slots.lock().running &= !self.bit;
+        let index = usize::from(self.index);
+        let mut slots = self.manager.slots.lock();
+        slots.running &= !(1 << index);
+        // BOUNDS: As in `register`.
+        let device = slots.devices[index].take();
+        drop(slots);
+        drop(device);
     }
 }
 
@@ -238,54 +308,61 @@ pub(crate) fn candidate(vgpu_type: &VgpuType) -> Candidate {
     }
 }
 
-/// Loads the metadata file of the running firmware, checks all of it, and only then uploads.
-fn load_types(gpu: &Arc<Gpu>, client: &RmClient) -> Result<KVec<VgpuType>> {
+/// Loads the metadata file of the running firmware.
+fn load_metadata(gpu: &Gpu) -> Result<Firmware> {
+    let name = metadata_name(gpu)?;
+    gpu.load_firmware(&name).inspect_err(|e| {
+        dev_err!(gpu.dev(), "vGPU types: cannot load {}: {:?}\n", &*name, e);
+    })
+}
+
+fn metadata_name(gpu: &Gpu) -> Result<CString> {
+    let version = gpu.info().firmware_version.to_str()?;
+    Ok(CString::try_from_fmt(fmt!("nvidia/vgpu-{}.bin", version))?)
+}
+
+/// Checks all of a metadata file.
+fn parse_metadata<'a>(gpu: &Gpu, firmware: &'a Firmware) -> Result<Metadata<'a>> {
     let dev = gpu.dev();
-    let version = gpu.info().firmware_version;
-    let name = CString::try_from_fmt(fmt!("nvidia/vgpu-{}.bin", version.to_str()?))?;
-    let shown = name.to_str()?;
-    let firmware: Firmware = gpu.load_firmware(&name).inspect_err(|e| {
-        dev_err!(dev, "vGPU types: cannot load {}: {:?}\n", shown, e);
-    })?;
+    let name = metadata_name(gpu)?;
     let host = Host {
         device_id: gpu.info().device_id,
-        gsp_build_version: version.to_bytes(),
+        gsp_build_version: gpu.info().firmware_version.to_bytes(),
         min_heap: layout::SHARED_SIZE,
     };
-    let metadata = Metadata::parse(firmware.data(), &host).map_err(|e| {
+    Metadata::parse(firmware.data(), &host).map_err(|e| {
         match e.blob {
-            None => dev_err!(dev, "vGPU types in {}: {}: {}\n", shown, e.field, e.reason),
+            None => dev_err!(dev, "vGPU types in {}: {}: {}\n", &*name, e.field, e.reason),
             Some(blob) => dev_err!(
                 dev,
                 "vGPU types in {}: blob {}: {}: {}\n",
-                shown,
+                &*name,
                 blob,
                 e.field,
                 e.reason
             ),
         }
         EINVAL
-    })?;
+    })
+}
 
-    let mut types = KVec::new();
-    for vgpu_type in metadata.types() {
-        types.push(vgpu_type, GFP_KERNEL)?;
-    }
+/// Gives the types to the GSP, on behalf of a client of their own.
+fn upload_types(gpu: &Arc<Gpu>, metadata: &Metadata<'_>) -> Result<RmClient> {
+    let dev = gpu.dev();
+    let client = gpu.rm_client(0, Wait::UNINTERRUPTIBLE).inspect_err(|e| {
+        dev_err!(dev, "cannot load vGPU types: RM client: {}\n", e);
+    })?;
     for payload in metadata.payloads() {
         let mut params = KVVec::new();
         params.extend_from_slice(payload, GFP_KERNEL)?;
-        control::add_types(client, &mut params).map_err(|e| {
-            dev_err!(dev, "vGPU types: GSP refuses those of {}: {}\n", shown, e);
+        control::add_types(&client, &mut params).map_err(|e| {
+            dev_err!(
+                dev,
+                "vGPU types: GSP refuses those of the metadata file: {}\n",
+                e
+            );
             Error::from(e)
         })?;
     }
-    dev_info!(
-        dev,
-        "{} vGPU types of release {}.{} from {}\n",
-        types.len(),
-        metadata.release.0,
-        metadata.release.1,
-        shown
-    );
-    Ok(types)
+    Ok(client)
 }

@@ -31,3 +31,9 @@ mod nv_status;
 mod rm;
 #[path = "../../../../drivers/gpu/nova-core-vgpu/gsp/rm/ids.rs"]
 mod rm_ids;
+
+// Life of the GPU.
+#[path = "../../../../drivers/gpu/nova-core-vgpu/gpu/loss.rs"]
+mod loss;
+#[path = "../../../../drivers/gpu/nova-core-vgpu/gpu/phase.rs"]
+mod phase;

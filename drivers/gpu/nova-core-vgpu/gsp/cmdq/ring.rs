@@ -61,6 +61,11 @@ impl Ring {
         Ok(ring)
     }
 
+    /// The region.
+    pub(super) fn memory(&self) -> &Coherent<[u8]> {
+        &self.mem
+    }
+
     /// DMA address of the region.
     pub(super) fn dma_address(&self) -> DmaAddress {
         self.mem.dma_address()

@@ -44,6 +44,11 @@ impl RmError {
         error: EPROTO,
     };
 
+    /// Whether there was a reply that does not fit the request.
+    pub(super) fn is_malformed(&self) -> bool {
+        self.status.is_none() && self.error == EPROTO
+    }
+
     /// Checks one status word.
     pub(super) fn check(raw: u32) -> Result<(), RmError> {
         let status = NvStatus(raw);

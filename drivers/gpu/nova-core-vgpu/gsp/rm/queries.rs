@@ -13,7 +13,8 @@
 
 use kernel::{
     prelude::*,
-    sizes::*, //
+    sizes::*,
+    time::Delta, //
 };
 use zerocopy::{
     FromZeros,
@@ -119,6 +120,21 @@ pub(crate) fn firmware_version_is(
     let version =
         CStr::from_bytes_until_nul(&params.firmware_version).map_err(|_| RmError::MALFORMED)?;
     Ok(params.valid != 0 && version == expected)
+}
+
+/// Whether GSP-RM answers at all within `timeout`; what it says does not matter.
+pub(crate) fn is_alive(cmdq: &Cmdq<'_>, target: Target, timeout: Delta) -> bool {
+    let mut params = FeaturesParams::new_zeroed();
+    match control(
+        cmdq,
+        target,
+        CTRL_GSP_GET_FEATURES,
+        params.as_mut_bytes(),
+        timeout,
+    ) {
+        Ok(()) => true,
+        Err(e) => e.status().is_some() || e.is_malformed(),
+    }
 }
 
 /// Number of channel IDs of a runlist.

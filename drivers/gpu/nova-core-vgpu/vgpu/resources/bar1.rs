@@ -45,6 +45,8 @@ use crate::{
 /// The window; unmapped on drop. As long as it lives, the frame buffer it shows is not given back.
 pub struct Bar1Mapping {
     gpu: Arc<Gpu>,
+    /// The page tables are those of this boot.
+    boot: u32,
     fb: Arc<FbReservation>,
     // `None` only while being dropped.
     window: Option<BarWindow<'static>>,
@@ -95,6 +97,7 @@ impl Gpu {
             })?;
         let mut mapping = Bar1Mapping {
             gpu: self.clone(),
+            boot: core.boot(),
             fb: fb.0.clone(),
             window: None,
             va,
@@ -206,7 +209,7 @@ impl Bar1Mapping {
     }
 
     fn with<R>(&self, access: impl FnOnce(&BarWindow<'static>) -> Result<R>) -> Result<R> {
-        let _core = self.gpu.enter()?;
+        let _core = self.gpu.enter_boot(self.boot)?;
         access(self.window.as_ref().ok_or(ENODEV)?)
     }
 
@@ -214,7 +217,9 @@ impl Bar1Mapping {
     fn unmap(&mut self) {
         // The CPU must not reach addresses that show something else.
         self.window = None;
-        let Ok(core) = self.gpu.enter() else { return };
+        let Ok(core) = self.gpu.enter_boot(self.boot) else {
+            return;
+        };
         let result = self.gpu.bar1.lock().unmap(core.bar(), &self.va);
         if let Err(e) = result {
             // The GPU may still show it there.

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //!   close: CLEANUP fails --> Remains, kept by the manager
-//!                              next open of the VF:  CLEANUP again --> freed, or the open fails
+//!          GPU is lost             next open of the VF:  CLEANUP again --> freed, or the open fails
+//!                              GPU booted again:     freed, there is no task any more
 //!                              VF driver unbound:    CLEANUP again --> freed, or quarantined by the PF
 //! ```
 //!
@@ -53,7 +54,7 @@ impl Remains {
 
     /// Repeats SHUTDOWN, which may be what is missing, and CLEANUP; frees everything if the firmware agrees.
     fn retry(&mut self, wait: fn(Delta) -> Wait) -> Result<(), RmError> {
-        if let Some((client, _)) = &self.held {
+        if let Some((client, _)) = self.held.as_ref().filter(|(c, _)| !c.is_gone()) {
             control::stop(client, self.identity.gfid, wait).cleanup?;
         }
         self.held = None;

@@ -11,7 +11,7 @@
 //!                                                Failed --------------'
 //! ```
 //!
-//! `Failed`: the plugin did not survive a reset or stopped answering; the guest's accesses to
+//! `Failed`: the plugin did not survive a reset or stopped answering, or the GPU was lost; the guest's accesses to
 //! configuration space go on, messages do not, until the device is closed.
 //!
 //! Pure: also compiled on the host by `tools/testing/host-tests`.
@@ -40,7 +40,7 @@ pub(crate) enum Step {
     Created,
     /// One has failed and all before it are undone.
     CreateFailed,
-    /// The plugin missed a deadline or refused a reset.
+    /// The plugin missed a deadline or refused a reset, or the GPU was lost.
     Fail,
     /// The device is closed.
     Destroy,
