@@ -6,6 +6,7 @@
 //!   write n     PCI core: n > TotalVFs -> ERANGE, n == current -> nothing, other n != 0 -> EBUSY
 //!     |
 //!   configure   vGPU off -> EOPNOTSUPP     VF open -> EBUSY     client refuses -> its error
+//!     |         n > 0 while GSP is lost -> EIO
 //!     |
 //!   n == 0: disable (waits for the VF driver)      n > 0: enable (VF driver probes)
 //! ```
@@ -22,9 +23,12 @@ use kernel_ext::pci::{
     DeviceExt, //
 };
 
-use crate::vgpu::{
-    Handle,
-    Support, //
+use crate::{
+    gpu::phase::Phase,
+    vgpu::{
+        Handle,
+        Support, //
+    },
 };
 
 /// Sets the number of VFs to `num_vfs` and returns it.
@@ -32,7 +36,7 @@ use crate::vgpu::{
 /// # Errors
 ///
 /// `EOPNOTSUPP` if the PF cannot have vGPUs, `ERANGE` if there cannot be that many, `EBUSY` if a VF
-/// is open or another number of VFs is enabled, and what the PCI core or the VF driver say.
+/// is open or another number of VFs is enabled, `EIO` for VFs of a GPU whose GSP is lost, and what the PCI core or the VF driver say.
 pub(crate) fn configure(
     pdev: &pci::Device<Core<'_>>,
     handle: &Handle,
@@ -55,6 +59,16 @@ pub(crate) fn configure(
     }
     if num_vfs != 0 && pdev.num_vfs() != 0 {
         return Err(EBUSY);
+    }
+    let phase = handle.gpu().life().phase();
+    if num_vfs != 0 && phase != Phase::Running {
+        dev_err!(
+            dev,
+            "cannot enable {} VFs: GSP is {}\n",
+            num_vfs,
+            phase.name()
+        );
+        return Err(EIO);
     }
     let _reconfigure = handle.begin_reconfigure(num_vfs).inspect_err(|e| {
         dev_err!(

@@ -19,10 +19,7 @@ use crate::gsp::fw::r570_144::msgq;
 
 /// State of the queues.
 pub(super) fn queues(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let snapshot = files
-        .handle
-        .gpu()
-        .look(|core| Ok(core.cmdq().snapshot()));
+    let snapshot = files.handle.gpu().look(|core| Ok(core.cmdq().snapshot()));
     let Ok(queues) = snapshot else {
         return writeln!(f, "gone");
     };

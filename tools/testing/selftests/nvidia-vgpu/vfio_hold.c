@@ -9,6 +9,8 @@
  *                            reset      VFIO_DEVICE_RESET
  *                            bme on     bus master enable, as the guest does it
  *                            bme off
+ *                            watch error  connects the error event
+ *                            wait error   waits for it, five seconds at most
  *                            close      ends like end of file
  *                          each answered by "ok" or "error ENAME"
  *   vfio_hold BDF CYCLES   opens and closes it CYCLES times
@@ -19,10 +21,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -104,6 +108,40 @@ static int set_bus_master(int device, int on)
 	return 0;
 }
 
+static int error_event = -1;
+
+/* What a VMM does to learn that its device has failed. */
+static int watch_error(int device)
+{
+	struct {
+		struct vfio_irq_set set;
+		int32_t fd;
+	} irq = {
+		.set = {
+			.argsz = sizeof(irq),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = VFIO_PCI_ERR_IRQ_INDEX,
+			.count = 1,
+		},
+	};
+
+	error_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (error_event < 0)
+		return -1;
+	irq.fd = error_event;
+	return ioctl(device, VFIO_DEVICE_SET_IRQS, &irq);
+}
+
+static int wait_error(void)
+{
+	struct pollfd event = { .fd = error_event, .events = POLLIN };
+
+	if (poll(&event, 1, 5000) == 1)
+		return 0;
+	errno = ETIME;
+	return -1;
+}
+
 /* One line of standard input; errno says why it failed. */
 static int obey(int device, const char *line)
 {
@@ -113,6 +151,10 @@ static int obey(int device, const char *line)
 		return set_bus_master(device, 1);
 	if (!strcmp(line, "bme off\n"))
 		return set_bus_master(device, 0);
+	if (!strcmp(line, "watch error\n"))
+		return watch_error(device);
+	if (!strcmp(line, "wait error\n"))
+		return wait_error();
 	errno = EINVAL;
 	return -1;
 }
