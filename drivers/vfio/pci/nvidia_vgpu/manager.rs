@@ -318,7 +318,7 @@ fn load_metadata(gpu: &Gpu) -> Result<Firmware> {
 
 fn metadata_name(gpu: &Gpu) -> Result<CString> {
     let version = gpu.info().firmware_version.to_str()?;
-    Ok(CString::try_from_fmt(fmt!("nvidia/vgpu-{}.bin", version))?)
+    CString::try_from_fmt(fmt!("nvidia/vgpu-{}.bin", version))
 }
 
 /// Checks all of a metadata file.
