@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Nothing of a tenant survives (R14, R17, R39), and scrubbing that hangs or
+# Nothing of a tenant survives (R8, R14, R17, R39), and scrubbing that hangs or
 # fails delays nobody else (R38).
 #
 #   boot: all FB dirty --> scrubbed in the background --> clean

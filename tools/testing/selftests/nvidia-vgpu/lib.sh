@@ -13,8 +13,8 @@
 #   remember NAME               keeps the counts of live things under NAME
 #   settled [NAME]              nothing is held: driver's and model's counts are
 #                               what they were at begin, or at remember NAME
-#   no_refusals [KIND]          the emulated GPU refused nothing since begin,
-#                               but for this kind
+#   no_refusals [KIND…]         the emulated GPU refused nothing since begin,
+#                               but for these kinds
 #   scrubbed                    waits until no FB is dirty
 #   finish                      totals, exit status
 
@@ -150,9 +150,10 @@ settled() {
 
 # A real GPU keeps no such record.
 no_refusals() {
-	local ignored=${1:-none}
+	local ignored
 
-	diff <(grep -v "^$ignored " "$scratch/refusals") <(model_refusals | grep -v "^$ignored ") || {
+	ignored=$(printf '^%s |' "${@:-none}")
+	diff <(grep -vE "${ignored%|}" "$scratch/refusals") <(model_refusals | grep -vE "${ignored%|}") || {
 		gpu_ctl get refusals
 		return 1
 	}

@@ -125,5 +125,7 @@ result "counts after them" settled selected
 result "every type is given back" select_all 0
 disable_vfs
 result "nothing is left behind" settled
-result "the GPU refused nothing" no_refusals
+# Where a fault kept SHUTDOWN or CLEANUP from happening, the driver's next step is
+# one that firmware refuses, and says so.
+result "the GPU refused nothing else" no_refusals cleanup-running shutdown-twice
 finish

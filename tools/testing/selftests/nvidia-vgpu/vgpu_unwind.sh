@@ -3,7 +3,7 @@
 #
 # Creating a vGPU fails at each step in turn: the open reports an error and the
 # log says which step and what the firmware answered, what was done is undone,
-# and the next open works (R14, R20, R38). The faults are the emulated GPU's.
+# and the next open works (R6, R14, R20, R38). The faults are the emulated GPU's.
 #
 #   RM client: root, device, subdevice -> BOOTLOAD -> boot marker -> messages 1, 2, 13
 set -u

@@ -42,8 +42,9 @@ use super::{
 };
 
 const SECOND: u64 = 1_000_000_000;
-/// So many channels of the PF stopped within [`STORM_WINDOW`] are a storm.
-pub(crate) const STORM_HITS: usize = 8;
+/// So many channels of the PF stopped within [`STORM_WINDOW`] are a storm. A copy engine that fails
+/// every fill is none: scrubbing, which tries again ever more slowly, stops a dozen in that time.
+pub(crate) const STORM_HITS: usize = 32;
 /// In ns.
 const STORM_WINDOW: u64 = 10 * SECOND;
 /// Lines of one sort in the log per [`LOG_WINDOW`].
