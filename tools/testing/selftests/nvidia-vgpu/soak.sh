@@ -125,7 +125,7 @@ result "counts after them" settled selected
 result "every type is given back" select_all 0
 disable_vfs
 result "nothing is left behind" settled
-# Where a fault kept SHUTDOWN or CLEANUP from happening, the driver's next step is
-# one that firmware refuses, and says so.
-result "the GPU refused nothing else" no_refusals cleanup-running shutdown-twice
+# Where a fault or a kill leaves open whether BOOTLOAD, SHUTDOWN or CLEANUP has
+# happened, the driver undoes it, and firmware refuses what there is not.
+result "the GPU refused nothing else" no_refusals gfid-unknown cleanup-running shutdown-twice
 finish
