@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Work that repeats.
-//!
-//! The work items of the `kernel` crate own themselves while they are queued, and nobody can wait
-//! for them. Work of a driver that must be over when its device goes needs an owner:
+//! Work that is done when somebody asks for it.
 //!
 //! ```text
-//!   Periodic::new(period, run)                  Trigger::run_now()
-//!      | period       | period       | period       |   | period
-//!      v              v              v              v   v
-//!    run()          run()          run()          run() ...  |  drop: the next one is cancelled, a
-//!                                                               running one is waited for; then
-//!                                                               nothing of it runs any more
+//!   OnDemand::new(run)          Caller::call()              call() while it runs
+//!                                    |                           |
+//!                                    v                           v
+//!                                  run() -> None               run() -> Some(delay)   run()
+//!                                                                   |    delay        ^  |
+//!                                                                   '-----------------'  v
+//!   drop: not called any more, a call that runs is waited for; then the function is dropped
 //! ```
+//!
+//! Whatever is asked for while the function runs makes it run once more. The difference from
+//! [`super::work`] is that nothing runs while there is nothing to do.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
@@ -32,10 +33,7 @@ use kernel::{
 use crate::time::jiffies;
 
 mod helper {
-    use kernel::{
-        bindings,
-        prelude::*, //
-    };
+    use kernel::bindings;
 
     // Structures that are empty in this configuration, somewhere below `delayed_work`, do not matter
     // behind a pointer.
@@ -45,44 +43,34 @@ mod helper {
             work: *mut bindings::delayed_work,
             func: bindings::work_func_t,
         );
-        pub(super) fn nova_vgpu_helper_queue_delayed_work(
-            work: *mut bindings::delayed_work,
-            delay: c_ulong,
-        ) -> bool;
-        pub(super) fn nova_vgpu_helper_mod_delayed_work(
-            work: *mut bindings::delayed_work,
-            delay: c_ulong,
-        ) -> bool;
     }
 }
 
-/// What is called.
-type Run = KBox<dyn Fn() + Send + Sync>;
+/// What is called. Returns when it wants to be called without being asked, if at all.
+type Run = KBox<dyn Fn() -> Option<Delta> + Send>;
 
-/// The part of [`Periodic`] that C knows.
+/// The part that C knows.
 #[repr(C)]
 #[pin_data]
 struct Item {
     #[pin]
     work: Opaque<bindings::delayed_work>,
-    /// Jiffies from the end of one run to the beginning of the next.
-    period: c_ulong,
-    /// `None` once the owner is gone. Locked during a run, which nobody waits for but the owner's
-    /// drop, and that only after the last run.
+    /// `None` once the owner is gone. Locked during a call, which nobody waits for but the owner's
+    /// drop, and that only after the last call.
     #[pin]
     run: Mutex<Option<Run>>,
 }
 
-// SAFETY: A work item may be handled by any thread, and `run` is `Send` and `Sync`.
+// SAFETY: A work item may be handled by any thread, and `run` is `Send` and behind a lock.
 unsafe impl Send for Item {}
 
-// SAFETY: Operations on a work item are atomic, and `run` is `Send` and `Sync`.
+// SAFETY: Operations on a work item are atomic, and `run` is `Send` and behind a lock.
 unsafe impl Sync for Item {}
 
 impl Item {
     /// # Safety
     ///
-    /// To be called by the workqueue, for the `work` of an [`Item`] that stays until it is cancelled.
+    /// To be called by the workqueue, for the `work` of an [`Item`] that stays until it is disabled.
     unsafe extern "C" fn callback(work: *mut bindings::work_struct) {
         const_assert!(offset_of!(Item, work) == 0);
         const_assert!(offset_of!(bindings::delayed_work, work) == 0);
@@ -90,60 +78,74 @@ impl Item {
         // SAFETY: By the requirements of this function, and the offsets above.
         let this = unsafe { &*work.cast::<Self>() };
 
-        if let Some(run) = &*this.run.lock() {
-            run();
+        let again = this.run.lock().as_ref().and_then(|run| run());
+        if let Some(delay) = again {
+            this.queue_later(delay);
         }
-        this.queue();
     }
 
-    /// Runs next after the period. Does nothing while the work is being cancelled.
+    /// Calls after `delay`, unless somebody has asked for a call already.
     #[inline(never)]
-    fn queue(&self) {
-        // SAFETY: The work was initialised in `Periodic::start`, and is cancelled before it goes.
-        unsafe { helper::nova_vgpu_helper_queue_delayed_work(self.work.get(), self.period) };
+    fn queue_later(&self, delay: Delta) {
+        // SAFETY: The work was initialised in `OnDemand::start`, and does nothing once it is
+        // disabled. The workqueue is there as long as the kernel is.
+        unsafe {
+            bindings::queue_delayed_work_on(
+                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
+                bindings::system_dfl_wq,
+                self.work.get(),
+                // Not again and again without a pause.
+                jiffies(delay).max(1),
+            )
+        };
     }
 
-    /// Runs next at once, after the run that is going on if there is one. Does nothing once the work
-    /// is disabled.
+    /// Calls at once, or once more after the call that is going on.
     #[inline(never)]
     fn queue_now(&self) {
-        // SAFETY: As above; a work item that is disabled cannot be queued.
-        unsafe { helper::nova_vgpu_helper_mod_delayed_work(self.work.get(), 0) };
+        // SAFETY: As above.
+        unsafe {
+            bindings::mod_delayed_work_on(
+                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
+                bindings::system_dfl_wq,
+                self.work.get(),
+                0,
+            )
+        };
     }
 }
 
-/// A function that is called again and again, in a task of the kernel, until this is dropped.
+/// A function that is called in a task of the kernel when somebody asks for it, until this is
+/// dropped.
 ///
 /// Two calls never run at the same time. Dropping sleeps until the last call is over; it must not be
 /// done by the function itself, nor with a lock held that the function takes.
-pub struct Periodic(Arc<Item>);
+pub struct OnDemand(Arc<Item>);
 
-/// Makes the function of a [`Periodic`] run out of turn. May be kept for longer than the
-/// [`Periodic`], and does nothing then.
+/// Asks for calls. May be kept for longer than the [`OnDemand`], and does nothing then.
 #[derive(Clone)]
-pub struct Trigger(Arc<Item>);
+pub struct Caller(Arc<Item>);
 
-impl Trigger {
-    /// Has the function called at once, in its own task. Can be called from any context, also by the
-    /// function itself, which then runs once more.
-    pub fn run_now(&self) {
+impl Caller {
+    /// Has the function called soon. Any context, also the function itself, which then runs once
+    /// more.
+    pub fn call(&self) {
         self.0.queue_now();
     }
 }
 
-impl Periodic {
-    /// Calls `run` for the first time after `period` (rounded up to milliseconds), and then that long
-    /// after the end of each call.
+impl OnDemand {
+    /// Makes it; `run` is not called before somebody asks for it.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(period: Delta, run: impl Fn() + Send + Sync + 'static) -> Result<Self> {
-        Self::start(period, KBox::new(run, GFP_KERNEL)?)
+    pub fn new(run: impl Fn() -> Option<Delta> + Send + 'static) -> Result<Self> {
+        Self::start(KBox::new(run, GFP_KERNEL)?)
     }
 
     #[inline(never)]
-    fn start(period: Delta, run: Run) -> Result<Self> {
+    fn start(run: Run) -> Result<Self> {
         let item = Arc::pin_init(
             pin_init!(Item {
                 work <- Opaque::ffi_init(|slot: *mut bindings::delayed_work| {
@@ -152,104 +154,95 @@ impl Periodic {
                         helper::nova_vgpu_helper_init_delayed_work(slot, Some(Item::callback))
                     };
                 }),
-                // Not again and again without a pause.
-                period: jiffies(period).max(1),
                 run <- new_mutex!(Some(run)),
             }),
             GFP_KERNEL,
         )?;
 
-        item.queue();
         Ok(Self(item))
     }
 
-    /// A way to have the function called out of turn.
-    pub fn trigger(&self) -> Trigger {
-        Trigger(self.0.clone())
+    /// A way to ask for calls.
+    pub fn caller(&self) -> Caller {
+        Caller(self.0.clone())
     }
 }
 
-impl Drop for Periodic {
+impl Drop for OnDemand {
     fn drop(&mut self) {
-        // SAFETY: The work was initialised in `start`. Being disabled, it cannot be queued again, by
-        // itself or by a trigger.
+        // SAFETY: The work was initialised in `start`. Being disabled, it cannot be queued again.
         unsafe { bindings::disable_delayed_work_sync(self.0.work.get()) };
 
-        // Triggers keep the item, but not what the function has captured.
+        // Callers keep the item, but not what the function has captured.
         let run = self.0.run.lock().take();
         drop(run);
     }
 }
 
 #[cfg(CONFIG_NOVA_CORE_VGPU_KUNIT)]
-#[kunit_tests(nova_vgpu_work)]
+#[kunit_tests(nova_vgpu_on_demand)]
 mod tests {
     use super::*;
     use crate::completion::Completion;
-    use kernel::sync::{
-        atomic::{
-            ordering,
-            Atomic, //
-        },
-        Arc,
+    use kernel::sync::atomic::{
+        ordering,
+        Atomic, //
     };
 
-    #[test]
-    fn runs_again_and_again_until_dropped() -> Result {
-        let runs = Arc::new(Atomic::new(0_i32), GFP_KERNEL)?;
-        let third = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
-        let periodic = {
-            let (runs, third) = (runs.clone(), third.clone());
+    const LONG: Delta = Delta::from_secs(10);
 
-            Periodic::new(Delta::from_millis(1), move || {
-                if runs.fetch_add(1, ordering::Relaxed) == 2 {
-                    third.complete();
-                }
+    #[test]
+    fn runs_when_called_and_outlived_by_callers() -> Result {
+        let ran = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let work = {
+            let ran = ran.clone();
+
+            OnDemand::new(move || {
+                ran.complete();
+                None
+            })?
+        };
+        let caller = work.caller();
+
+        assert_eq!(ran.wait_timeout(Delta::from_millis(20)), Err(ETIMEDOUT));
+        caller.call();
+        assert_eq!(ran.wait_timeout(LONG), Ok(()));
+        caller.call();
+        assert_eq!(ran.wait_timeout(LONG), Ok(()));
+        drop(work);
+
+        // The function is gone with its reference, and cannot be called any more.
+        caller.call();
+        assert!(Arc::into_unique_or_drop(ran).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn runs_again_by_itself_and_sooner_when_called() -> Result {
+        let ran = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let runs = Arc::new(Atomic::new(0_i32), GFP_KERNEL)?;
+        let work = {
+            let (ran, runs) = (ran.clone(), runs.clone());
+
+            OnDemand::new(move || {
+                let run = runs.fetch_add(1, ordering::Relaxed);
+                ran.complete();
+                Some(if run == 0 {
+                    Delta::from_millis(1)
+                } else {
+                    Delta::from_secs(3600)
+                })
             })?
         };
 
-        assert_eq!(third.wait_timeout(Delta::from_secs(10)), Ok(()));
-        drop(periodic);
-
-        // The closure is gone, and with it its references.
-        let last = runs.load(ordering::Relaxed);
-        assert!(last >= 3);
-        assert!(Arc::into_unique_or_drop(third).is_some());
-        assert_eq!(runs.load(ordering::Relaxed), last);
-        Ok(())
-    }
-
-    #[test]
-    fn trigger_runs_it_at_once_and_outlives_it() -> Result {
-        let ran = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
-        let periodic = {
-            let ran = ran.clone();
-
-            Periodic::new(Delta::from_secs(3600), move || ran.complete())?
-        };
-        let trigger = periodic.trigger();
-
-        trigger.run_now();
-        assert_eq!(ran.wait_timeout(Delta::from_secs(10)), Ok(()));
-        drop(periodic);
-
-        // The closure is gone, and cannot be called any more.
-        let mut ran = Arc::into_unique_or_drop(ran);
-        assert!(ran.is_some());
-        trigger.run_now();
-        drop(ran.take());
-        Ok(())
-    }
-
-    #[test]
-    fn can_be_dropped_before_it_ran() -> Result {
-        let runs = Arc::new(Atomic::new(0_i32), GFP_KERNEL)?;
-        let counted = runs.clone();
-
-        drop(Periodic::new(Delta::from_secs(3600), move || {
-            counted.fetch_add(1, ordering::Relaxed);
-        })?);
-        assert_eq!(runs.load(ordering::Relaxed), 0);
+        work.caller().call();
+        assert_eq!(ran.wait_timeout(LONG), Ok(()));
+        assert_eq!(ran.wait_timeout(LONG), Ok(()));
+        assert_eq!(ran.wait_timeout(Delta::from_millis(20)), Err(ETIMEDOUT));
+        work.caller().call();
+        assert_eq!(ran.wait_timeout(LONG), Ok(()));
+        drop(work);
+        assert_eq!(runs.load(ordering::Relaxed), 3);
         Ok(())
     }
 }
