@@ -8,8 +8,7 @@
 //!   sysfs       attribute groups built at compile time, typed show and store
 //!   io          windows into large BARs, write-combining where wanted
 //!   completion  waits with a deadline
-//!   work        work that repeats until its owner drops it
-//!   on_demand   work that is done when somebody asks for it
+//!   work        work that is done when somebody asks for it, or again and again
 //!   coredump    what a device was like when it failed, for user space
 //! ```
 //!
@@ -20,7 +19,6 @@
 pub mod completion;
 pub mod coredump;
 pub mod io;
-pub mod on_demand;
 pub mod pci;
 pub mod sysfs;
 mod time;

@@ -12,8 +12,8 @@
 //!   drop: not called any more, a call that runs is waited for; then the function is dropped
 //! ```
 //!
-//! Whatever is asked for while the function runs makes it run once more. The difference from
-//! [`super::work`] is that nothing runs while there is nothing to do.
+//! Whatever is asked for while the function runs makes it run once more. A function that always
+//! wants to be called again, called once, repeats until it is dropped.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
@@ -33,7 +33,10 @@ use kernel::{
 use crate::time::jiffies;
 
 mod helper {
-    use kernel::bindings;
+    use kernel::{
+        bindings,
+        prelude::*, //
+    };
 
     // Structures that are empty in this configuration, somewhere below `delayed_work`, do not matter
     // behind a pointer.
@@ -43,6 +46,14 @@ mod helper {
             work: *mut bindings::delayed_work,
             func: bindings::work_func_t,
         );
+        pub(super) fn nova_vgpu_helper_queue_delayed_work(
+            work: *mut bindings::delayed_work,
+            delay: c_ulong,
+        ) -> bool;
+        pub(super) fn nova_vgpu_helper_mod_delayed_work(
+            work: *mut bindings::delayed_work,
+            delay: c_ulong,
+        ) -> bool;
     }
 }
 
@@ -87,31 +98,19 @@ impl Item {
     /// Calls after `delay`, unless somebody has asked for a call already.
     #[inline(never)]
     fn queue_later(&self, delay: Delta) {
+        // Not again and again without a pause.
+        let delay = jiffies(delay).max(1);
+
         // SAFETY: The work was initialised in `OnDemand::start`, and does nothing once it is
-        // disabled. The workqueue is there as long as the kernel is.
-        unsafe {
-            bindings::queue_delayed_work_on(
-                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
-                bindings::system_dfl_wq,
-                self.work.get(),
-                // Not again and again without a pause.
-                jiffies(delay).max(1),
-            )
-        };
+        // disabled.
+        unsafe { helper::nova_vgpu_helper_queue_delayed_work(self.work.get(), delay) };
     }
 
     /// Calls at once, or once more after the call that is going on.
     #[inline(never)]
     fn queue_now(&self) {
         // SAFETY: As above.
-        unsafe {
-            bindings::mod_delayed_work_on(
-                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
-                bindings::system_dfl_wq,
-                self.work.get(),
-                0,
-            )
-        };
+        unsafe { helper::nova_vgpu_helper_mod_delayed_work(self.work.get(), 0) };
     }
 }
 
@@ -131,6 +130,12 @@ impl Caller {
     /// more.
     pub fn call(&self) {
         self.0.queue_now();
+    }
+
+    /// Has the function called after `delay` (rounded up to milliseconds), unless it will be called
+    /// sooner.
+    pub fn call_later(&self, delay: Delta) {
+        self.0.queue_later(delay);
     }
 }
 
@@ -180,7 +185,7 @@ impl Drop for OnDemand {
 }
 
 #[cfg(CONFIG_NOVA_CORE_VGPU_KUNIT)]
-#[kunit_tests(nova_vgpu_on_demand)]
+#[kunit_tests(nova_vgpu_work)]
 mod tests {
     use super::*;
     use crate::completion::Completion;
@@ -243,6 +248,22 @@ mod tests {
         assert_eq!(ran.wait_timeout(LONG), Ok(()));
         drop(work);
         assert_eq!(runs.load(ordering::Relaxed), 3);
+        Ok(())
+    }
+
+    #[test]
+    fn can_be_dropped_before_it_ran() -> Result {
+        let runs = Arc::new(Atomic::new(0_i32), GFP_KERNEL)?;
+        let counted = runs.clone();
+        let work = OnDemand::new(move || {
+            counted.fetch_add(1, ordering::Relaxed);
+            None
+        })?;
+
+        work.caller().call_later(Delta::from_secs(3600));
+        drop(work);
+        assert_eq!(runs.load(ordering::Relaxed), 0);
+        assert!(Arc::into_unique_or_drop(runs).is_some());
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ use kernel::{
 };
 use kernel_ext::{
     completion::Completion,
-    on_demand::Caller, //
+    work::Caller, //
 };
 
 use super::{
@@ -303,7 +303,7 @@ pub(crate) fn to_errno(e: RangeError) -> Error {
 mod tests {
     use super::*;
     use kernel::time::Delta;
-    use kernel_ext::on_demand::OnDemand;
+    use kernel_ext::work::OnDemand;
 
     const MIB: u64 = 1 << 20;
     const TENANT: FbRequest = FbRequest {

@@ -21,7 +21,7 @@ use kernel::{
         SpinLock, //
     },
 };
-use kernel_ext::work::Trigger;
+use kernel_ext::work::Caller;
 
 use super::{
     loss::Loss,
@@ -39,7 +39,7 @@ struct State {
     loss: Option<Loss>,
     /// It is, and nobody has been told.
     untold: bool,
-    trigger: Option<Trigger>,
+    watcher: Option<Caller>,
 }
 
 /// The life of one GPU. The lock is innermost and held for a few instructions.
@@ -60,7 +60,7 @@ impl Life {
                     losses: 0,
                     loss: None,
                     untold: false,
-                    trigger: None,
+                    watcher: None,
                 }),
             }),
             GFP_KERNEL,
@@ -114,11 +114,11 @@ impl Life {
         state.losses = state.losses.saturating_add(1);
         state.loss = Some(loss);
         state.untold = true;
-        let trigger = state.trigger.clone();
+        let watcher = state.watcher.clone();
         drop(state);
 
-        if let Some(trigger) = trigger {
-            trigger.run_now();
+        if let Some(watcher) = watcher {
+            watcher.call();
         }
         true
     }
@@ -146,8 +146,8 @@ impl Life {
     }
 
     /// Whom to wake up when the GPU is lost.
-    pub(crate) fn set_trigger(&self, trigger: Option<Trigger>) {
-        let old = core::mem::replace(&mut self.state.lock().trigger, trigger);
+    pub(crate) fn set_watcher(&self, watcher: Option<Caller>) {
+        let old = core::mem::replace(&mut self.state.lock().watcher, watcher);
         // May free memory: not under the lock.
         drop(old);
     }

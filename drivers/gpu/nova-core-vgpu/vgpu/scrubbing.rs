@@ -32,7 +32,7 @@ use kernel::{
 };
 use kernel_ext::{
     completion::Completion,
-    on_demand::OnDemand, //
+    work::OnDemand, //
 };
 
 use super::{

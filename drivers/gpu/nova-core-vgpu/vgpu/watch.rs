@@ -15,7 +15,7 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-use kernel_ext::work::Periodic;
+use kernel_ext::work::OnDemand;
 
 use super::{
     Event,
@@ -33,7 +33,7 @@ use crate::gpu::{
 /// Watches as long as it lives.
 pub(super) struct Watch {
     handle: Arc<Handle>,
-    _work: Periodic,
+    _work: OnDemand,
 }
 
 impl Watch {
@@ -45,8 +45,13 @@ impl Watch {
     pub(super) fn new(handle: &Arc<Handle>) -> Result<Self> {
         let watched = handle.clone();
         let health = Health::new();
-        let work = Periodic::new(health::PERIOD, move || look(&watched, &health))?;
-        handle.gpu().life().set_trigger(Some(work.trigger()));
+        let work = OnDemand::new(move || {
+            look(&watched, &health);
+            Some(health::PERIOD)
+        })?;
+        let caller = work.caller();
+        caller.call_later(health::PERIOD);
+        handle.gpu().life().set_watcher(Some(caller));
         Ok(Self {
             handle: handle.clone(),
             _work: work,
@@ -56,7 +61,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.handle.gpu().life().set_trigger(None);
+        self.handle.gpu().life().set_watcher(None);
     }
 }
 
