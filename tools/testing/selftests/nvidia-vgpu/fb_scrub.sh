@@ -79,7 +79,7 @@ close_comes_first() {
 	open_and_dirty "$vf" "$2" || return 1
 	read -r start end <<<"$(guest_range)"
 	[ $((end - start)) = $(($2 << 20)) ] || { echo "range $start $end"; return 1; }
-	gpu_ctl set ce-rate $((($2 << 20) / 3000000)) || return 1
+	gpu_ctl set ce-rate $((($2 << 20) / 3000000 / TIME_FACTOR)) || return 1
 	begun=$(ms)
 	release_vf >/dev/null
 	took=$(($(ms) - begun))
@@ -87,7 +87,7 @@ close_comes_first() {
 	scrubbed || return 1
 	gpu_ctl set ce-rate 0
 	echo "close took $took ms, $left bytes were left, then $(holds "$start" "$end" rest)"
-	[ "$left" -gt 0 ] && [ $took -lt 2000 ] &&
+	[ "$left" -gt 0 ] && [ $took -lt $((2000 * TIME_FACTOR)) ] &&
 		[ "$(holds "$start" "$end" zero)" = $(($2 << 20)) ] && no_refusals none
 }
 
@@ -153,7 +153,7 @@ harms_nobody() {
 	gpu_ctl fault clear
 	[ "$(fb_value scrub failures)" -gt "$failures" ] || { echo "no scrub failed"; return 1; }
 	# A scrub that hangs takes 4 s until it is given up.
-	[ $((closed - begun)) -lt 3000 ] && [ $((opened - closed)) -lt 3000 ]
+	[ $((closed - begun)) -lt 3000 ] && [ $((opened - closed)) -lt $((3000 * TIME_FACTOR)) ]
 }
 
 # As long as nothing can be scrubbed, a tenant that needs it is refused; when

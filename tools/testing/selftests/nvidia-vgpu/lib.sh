@@ -17,6 +17,7 @@
 #                               but for these kinds
 #   scrubbed                    waits until no FB is dirty
 #   finish                      totals, exit status
+#   $TIME_FACTOR                       what limits of time are to be multiplied by
 
 eval "$(tools/testing/lab/lab env)"
 # shellcheck source=/dev/null
@@ -27,6 +28,10 @@ export LC_ALL=C
 BUILD=$PWD/build
 VFIO_HOLD=$BUILD/selftests/vfio_hold
 QMP_PORT=/dev/virtio-ports/org.qemu.qmp
+# How many times as long things take: a kernel that checks itself is slow.
+TIME_FACTOR=1
+# shellcheck disable=SC2034 # for the tests
+[ ! -e /sys/kernel/debug/kmemleak ] || TIME_FACTOR=4
 
 scratch=$(mktemp -d)
 # What a test must undo when it ends early is added to this function's list.

@@ -14,8 +14,8 @@ set -u
 FN_RM_CONTROL=76
 # A look at the registers every 2 s; a question every 2 s of silence, and 5 s
 # for the answer. Twice as long for a slow machine.
-LOOK_MS=4000
-ASK_MS=14000
+LOOK_MS=$((4000 * TIME_FACTOR))
+ASK_MS=$((14000 * TIME_FACTOR))
 TYPE=942
 
 needs_model
@@ -172,7 +172,7 @@ dies_under_vgpu() {
 	begin=$(now_ms)
 	answer=$(hold_line reset)
 	[ "$answer" = "error EIO" ] || { echo "reset of the dead vGPU: $answer"; status=1; }
-	[ $(($(now_ms) - begin)) -lt 1000 ] || { echo "that took $(($(now_ms) - begin)) ms"; status=1; }
+	[ $(($(now_ms) - begin)) -lt $((1000 * TIME_FACTOR)) ] || { echo "that took $(($(now_ms) - begin)) ms"; status=1; }
 	logged "$PF_DRIVER $pf: GSP is lost: .*vGPUs of VF 0 are lost" || status=1
 	if [ "$3" = close-first ]; then
 		release_vf
@@ -207,7 +207,7 @@ waiters_fail_at_once() {
 	begin=$(now_ms)
 	hold_vf "${vfs[0]}"
 	[ "$held" = "error EIO" ] || { echo "open: $held"; status=1; }
-	[ $(($(now_ms) - begin)) -lt 4500 ] || { echo "that took $(($(now_ms) - begin)) ms"; status=1; }
+	[ $(($(now_ms) - begin)) -lt $((4500 * TIME_FACTOR)) ] || { echo "that took $(($(now_ms) - begin)) ms"; status=1; }
 	gpu_ctl fault clear
 	is_phase lost || status=1
 	reset_pf || status=1
