@@ -278,7 +278,7 @@ result "R38: a call that is answered late delays nobody" slow_call_delays_nobody
 result "R38: a reply after the deadline is recognised and dropped" late_reply_is_dropped
 result "R38: who is killed waiting for a control is gone at once" killed_at "gsp-no-reply=$FN_RM_CONTROL:1"
 result "R38: who is killed waiting for an object is gone at once" killed_at "gsp-no-reply=$FN_RM_ALLOC:1"
-result "R38: who is killed before a late reply leaves nothing" killed_at "late-reply=$FN_RM_ALLOC:500:1"
+result "R38: who is killed before a late reply leaves nothing" killed_at "late-reply=$FN_RM_ALLOC:$((500 * TIME_FACTOR)):1"
 for vf in "${vfs[@]}"; do
 	echo 0 >"$(vgpu_file "$vf" current_vgpu_type)"
 done

@@ -72,6 +72,7 @@ trouble() {
 		gpu_ctl fault clear || return 1
 		read -r -t 0.$((RANDOM % 5 + 1)) <>"$scratch/pause"
 	done
+	return 0
 }
 
 soak() {
