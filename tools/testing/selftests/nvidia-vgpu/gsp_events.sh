@@ -257,7 +257,11 @@ queues_at_rest() {
 result "samples of use are kept (R18)" samples
 result "samples of use make sense (R18)" samples_make_sense
 result "an error log reaches the log (R18)" xid
-result "error logs do not flood the log" xids_are_limited
+if [ "$TIME_FACTOR" = 1 ]; then
+	result "error logs do not flood the log" xids_are_limited
+else
+	ktap_test_skip "error logs do not flood the log (they come too slowly here)"
+fi
 result "the error of a host channel that nobody owns is told (R7)" nobodys_channel
 result "the fast path message is no channel error" fast_path
 result "the channel error of a VF without vGPU is counted (R7)" vf_without_vgpu
