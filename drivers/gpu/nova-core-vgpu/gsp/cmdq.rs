@@ -481,7 +481,9 @@ impl<'gpu> Cmdq<'gpu> {
             "GSP: bad {}, messages cannot be told apart any more\n",
             what
         );
-        self.fail_all(EIO);
+        // The reason first: who watches over GSP may be among those that fail, and would take this
+        // for silence.
         self.life.lost(Loss::Messages(what));
+        self.fail_all(EIO);
     }
 }
