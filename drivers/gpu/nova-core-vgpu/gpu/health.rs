@@ -83,7 +83,7 @@ impl Health {
         if let Some(loss) = registers(gpu) {
             return Some(loss);
         }
-        let received = gpu.cmdq().stats().0.received;
+        let received = received(gpu);
         if self.received.xchg(received, Relaxed) != received {
             return None;
         }
@@ -94,7 +94,7 @@ impl Health {
             object: info.h_subdevice,
         };
         let answered = queries::is_alive(gpu.cmdq(), subdevice, DEADLINE);
-        let now = gpu.cmdq().stats().0.received;
+        let now = self::received(gpu);
         self.received.store(now, Relaxed);
         if answered || now != received {
             return None;
@@ -102,6 +102,13 @@ impl Health {
         // Its last words may have come in the meantime.
         Some(registers(gpu).unwrap_or(Loss::Silent))
     }
+}
+
+/// Signs of life so far. A message that is damaged is one: who sends it is not silent.
+fn received(gpu: &Gpu<'_>) -> u64 {
+    let stats = gpu.cmdq().stats().0;
+
+    stats.received + stats.corrupt
 }
 
 /// Told when GSP stops one channel of the PF after the other.
