@@ -157,7 +157,7 @@ late_reply_is_dropped() {
 
 	late=$(counter late)
 	unmatched=$(counter unmatched)
-	gpu_ctl fault "late-reply=$FN_RM_CONTROL:$((DEADLINE_S * 1000 + 1000)):1"
+	fault "late-reply=$FN_RM_CONTROL:$((DEADLINE_S * 1000 + 1000)):1"
 	hold_vf "${vfs[0]}"
 	[ "$held" = "error ETIMEDOUT" ] || { echo "open: $held"; return 1; }
 	no_faults
@@ -174,7 +174,7 @@ killed_at() {
 	local killed pid
 
 	killed=$(counter killed)
-	gpu_ctl fault "$1" || return 1
+	fault "$1" || return 1
 	"$VFIO_HOLD" "${vfs[0]}" &
 	pid=$!
 	in_flight 1 || { kill -9 $pid; return 1; }
@@ -189,7 +189,7 @@ killed_at() {
 others_go_on() {
 	local pid status=0
 
-	gpu_ctl fault "$1" || return 1
+	fault "$1" || return 1
 	"$VFIO_HOLD" "${vfs[0]}" >"$scratch/first" </dev/null &
 	pid=$!
 	in_flight 1 || status=1
@@ -221,7 +221,7 @@ lost_is_found() {
 
 	lost=$(counter lost_interrupts)
 	polls=$(counter polls)
-	gpu_ctl fault "$1" || return 1
+	fault "$1" || return 1
 	"$VFIO_HOLD" "${vfs[0]}" 1 || return 1
 	no_faults
 	grows lost_interrupts "$lost" && faster_than $((DEADLINE_S * 1000)) works &&

@@ -15,9 +15,10 @@
 #                               what they were at begin, or at remember NAME
 #   no_refusals [KIND…]         the emulated GPU refused nothing since begin,
 #                               but for these kinds
+#   fault FAULT                 a fault of the next requests of this test
 #   scrubbed                    waits until no FB is dirty
 #   finish                      totals, exit status
-#   $TIME_FACTOR                       what limits of time are to be multiplied by
+#   $TIME_FACTOR                what limits of time are to be multiplied by
 
 eval "$(tools/testing/lab/lab env)"
 # shellcheck source=/dev/null
@@ -60,6 +61,12 @@ needs_model() {
 
 gpu_ctl() {
 	"$BUILD/ada-gpu/ada-gpu-ctl" "$@"
+}
+
+# The driver's watch over GSP asks nothing for two seconds after other traffic: a
+# fault that is counted then meets the request that it is meant for.
+fault() {
+	grep -q '^errors 0$' "/sys/kernel/debug/$PF_DRIVER/$pf/rpc_selftest" && gpu_ctl fault "$1"
 }
 
 # Counts of live things as the driver sees them.

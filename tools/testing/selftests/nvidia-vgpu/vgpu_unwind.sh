@@ -26,7 +26,7 @@ fails_with() {
 	local fault=$1 pattern=$2
 
 	mark_log
-	gpu_ctl fault "$fault" || return 1
+	fault "$fault" || return 1
 	hold_vf "$vf"
 	[ "$held" != open ] || release_vf >/dev/null
 	gpu_ctl fault clear || return 1
@@ -50,7 +50,7 @@ closes_despite() {
 	hold_vf "$vf"
 	[ "$held" = open ] || { echo "open: $held"; return 1; }
 	mark_log
-	gpu_ctl fault "$1" || return 1
+	fault "$1" || return 1
 	release_vf >/dev/null
 	gpu_ctl fault clear
 	logged "$2" && works
