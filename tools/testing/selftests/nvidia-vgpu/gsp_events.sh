@@ -257,7 +257,7 @@ queues_at_rest() {
 result "samples of use are kept (R18)" samples
 result "samples of use make sense (R18)" samples_make_sense
 result "an error log reaches the log (R18)" xid
-if [ "$TIME_FACTOR" = 1 ]; then
+if [ "$TIME_FACTOR" -le 2 ]; then
 	result "error logs do not flood the log" xids_are_limited
 else
 	ktap_test_skip "error logs do not flood the log (they come too slowly here)"

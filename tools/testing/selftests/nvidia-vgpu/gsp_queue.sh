@@ -194,7 +194,7 @@ others_go_on() {
 	pid=$!
 	in_flight 1 || status=1
 	# As many as are done before the first call ends.
-	for ((i = 0; i < (TIME_FACTOR > 1 ? 2 : 5); i++)); do
+	for ((i = 0; i < (TIME_FACTOR > 2 ? 2 : 3); i++)); do
 		faster_than 1000 "$VFIO_HOLD" "${vfs[1]}" 1 || status=1
 	done
 	[ "$(counter in_flight)" -eq 1 ] || { echo "the first call is not stuck any more"; status=1; }
