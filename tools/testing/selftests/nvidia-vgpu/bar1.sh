@@ -9,28 +9,6 @@ set -u
 begin 6
 selftest=/sys/kernel/debug/$PF_DRIVER/$pf/bar1_selftest
 
-twenty_times() {
-	local i
-
-	for i in $(seq 20); do
-		reads ok "$selftest" || { echo "in turn $i"; return 1; }
-	done
-}
-
-# Mappings are made and removed under a lock that all of them share.
-side_by_side() {
-	local i pids=() status=0
-
-	for i in 1 2 3 4; do
-		reads ok "$selftest" &
-		pids+=($!)
-	done
-	for i in "${pids[@]}"; do
-		wait "$i" || status=1
-	done
-	return $status
-}
-
 beside_a_vgpu() {
 	local status
 
@@ -43,8 +21,9 @@ beside_a_vgpu() {
 	return $status
 }
 
-result "mappings show what they should, twenty times" twenty_times
-result "four at a time" side_by_side
+result "mappings show what they should, twenty times" in_turn 20 reads ok "$selftest"
+# Mappings are made and removed under a lock that all of them share.
+result "four at a time" side_by_side 4 reads ok "$selftest"
 result "enable a VF" enable_vfs 1
 result "while a vGPU is open" beside_a_vgpu
 writes 0 "$numvfs"

@@ -34,34 +34,6 @@ model() {
 	echo "${value:-0}"
 }
 
-milliseconds() {
-	local now=${EPOCHREALTIME/./}
-
-	echo $((now / 1000))
-}
-
-five_times() {
-	local i
-
-	for i in 1 2 3 4 5; do
-		reads ok "$selftest" || { echo "in turn $i"; return 1; }
-	done
-}
-
-# They share the engine, piece by piece.
-side_by_side() {
-	local i pids=() status=0
-
-	for i in 1 2 3 4; do
-		reads ok "$selftest" &
-		pids+=($!)
-	done
-	for i in "${pids[@]}"; do
-		wait "$i" || status=1
-	done
-	return $status
-}
-
 # What driver and engine have done so far, in the same order.
 driver_did() {
 	echo "$(ce launches) $(ce filled) $(ce copied)"
@@ -109,9 +81,9 @@ fails_with() {
 
 	mark_log
 	gpu_ctl fault "$3" || return 1
-	start=$(milliseconds)
+	start=$(now_ms)
 	grep "($error)" "$selftest"
-	local status=$? took=$(($(milliseconds) - start))
+	local status=$? took=$(($(now_ms) - start))
 	gpu_ctl fault clear
 	echo "after $took ms"
 	[ $status = 0 ] || { cat "$selftest"; return 1; }
@@ -218,11 +190,11 @@ while_filling() {
 kill_filler() {
 	local start
 
-	start=$(milliseconds)
+	start=$(now_ms)
 	kill -9 "$filler"
 	wait "$filler" 2>/dev/null
-	echo "gone after $(($(milliseconds) - start)) ms"
-	[ $(($(milliseconds) - start)) -lt 4000 ]
+	echo "gone after $(($(now_ms) - start)) ms"
+	[ $(($(now_ms) - start)) -lt 4000 ]
 }
 
 # Killed, a caller gives the engine nothing more: it ends with the pieces that it
@@ -256,8 +228,9 @@ with_model() {
 
 polled=$(ce polled)
 finished=$(ce finished)
-result "fills and copies, five times" five_times
-result "four at a time" side_by_side
+result "fills and copies, five times" in_turn 5 reads ok "$selftest"
+# They share the engine, piece by piece.
+result "four at a time" side_by_side 4 reads ok "$selftest"
 result "interrupts tell when work is done" interrupts_tell "$polled" "$finished"
 with_model "the engine did what it was asked" agrees_with_the_model
 with_model "an engine that hangs times out" hangs

@@ -46,10 +46,6 @@ open_and_dirty() {
 	return 1
 }
 
-ms() {
-	echo $(($(date +%s%N) / 1000000))
-}
-
 all_is_scrubbed() {
 	scrubbed || return 1
 	[ "$(fb_value state clean)" -gt 0 ] || { cat "$(fb_file)"; return 1; }
@@ -80,9 +76,9 @@ close_comes_first() {
 	read -r start end <<<"$(guest_range)"
 	[ $((end - start)) = $(($2 << 20)) ] || { echo "range $start $end"; return 1; }
 	gpu_ctl set ce-rate $((($2 << 20) / 3000000 / TIME_FACTOR)) || return 1
-	begun=$(ms)
+	begun=$(now_ms)
 	release_vf >/dev/null
-	took=$(($(ms) - begun))
+	took=$(($(now_ms) - begun))
 	left=$(holds "$start" "$end" rest)
 	scrubbed || return 1
 	gpu_ctl set ce-rate 0
@@ -136,11 +132,11 @@ harms_nobody() {
 	failures=$(fb_value scrub failures)
 	open_and_dirty "$vf" "$mib_1g" || return 1
 	gpu_ctl fault "$fault" || return 1
-	begun=$(ms)
+	begun=$(now_ms)
 	release_vf >/dev/null
-	closed=$(ms)
+	closed=$(now_ms)
 	hold_vf "$other"
-	opened=$(ms)
+	opened=$(now_ms)
 	if [ "$held" != open ]; then
 		echo "open of the other VF: $held"
 		gpu_ctl fault clear
@@ -191,11 +187,11 @@ killed_while_waiting() {
 		sleep 0.05
 	done
 	[ "$(fb_value state claimed)" -gt 0 ] || { echo "nobody waits"; gpu_ctl fault clear; return 1; }
-	begun=$(ms)
+	begun=$(now_ms)
 	kill -KILL $pid
 	wait $pid
-	echo "died after $(($(ms) - begun)) ms"
-	[ $(($(ms) - begun)) -lt 2000 ] || return 1
+	echo "died after $(($(now_ms) - begun)) ms"
+	[ $(($(now_ms) - begun)) -lt 2000 ] || return 1
 	[ "$(fb_value state claimed)" = 0 ] || { cat "$(fb_file)"; return 1; }
 	gpu_ctl fault clear
 	scrubbed && settled selected

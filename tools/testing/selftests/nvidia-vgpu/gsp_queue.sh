@@ -61,10 +61,6 @@ works() {
 	"$VFIO_HOLD" "${vfs[0]}" 1 && settled selected
 }
 
-now_ms() {
-	echo $((${EPOCHREALTIME/./} / 1000))
-}
-
 # faster_than MS CMD…
 faster_than() {
 	local limit=$(($1 * TIME_FACTOR)) start took status=0

@@ -17,6 +17,9 @@
 #                               but for these kinds
 #   fault FAULT                 a fault of the next requests of this test
 #   scrubbed                    waits until no FB is dirty
+#   now_ms                      a clock, in milliseconds
+#   in_turn N CMD…              CMD passes N times
+#   side_by_side N CMD…         CMD passes N times at once
 #   finish                      totals, exit status
 #   $TIME_FACTOR                what limits of time are to be multiplied by
 
@@ -255,6 +258,37 @@ scrubbed() {
 	done
 	cat "$(fb_file)"
 	return 1
+}
+
+# Nobody sets this clock. It counts hundredths of a second.
+now_ms() {
+	local up
+
+	read -r up _ </proc/uptime
+	echo $((${up/./} * 10))
+}
+
+in_turn() {
+	local i count=$1
+	shift
+
+	for ((i = 1; i <= count; i++)); do
+		"$@" || { echo "in turn $i"; return 1; }
+	done
+}
+
+side_by_side() {
+	local i count=$1 pids=() status=0
+	shift
+
+	for ((i = 0; i < count; i++)); do
+		"$@" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" || status=1
+	done
+	return $status
 }
 
 finish() {

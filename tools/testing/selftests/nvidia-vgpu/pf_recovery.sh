@@ -24,13 +24,6 @@ debugfs() {
 	cat "/sys/kernel/debug/$PF_DRIVER/$pf/$1"
 }
 
-now_ms() {
-	local up
-
-	read -r up _ </proc/uptime
-	echo $((${up/./} * 10))
-}
-
 phase() {
 	debugfs life | awk '$1 == "phase" { print $2 }'
 }
