@@ -22,6 +22,7 @@ pub(crate) mod sequencer;
 pub(crate) mod static_info;
 pub(crate) mod system_info;
 pub(crate) mod unload;
+pub(crate) mod vaspace;
 pub(crate) mod vgpu_event;
 pub(crate) mod wpr_meta;
 

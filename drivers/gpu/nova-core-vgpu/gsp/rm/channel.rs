@@ -28,22 +28,26 @@ use super::{
 };
 use crate::gsp::{
     cmdq::Cmdq,
-    fw::r570_144::channel::{
-        BindParams,
-        ChannelParams,
-        CopyEngineParams,
-        NewChannel,
-        ScheduleParams,
-        SetPageDirectoryParams,
-        UnsetPageDirectoryParams,
-        VaSpaceParams,
-        CLASS_CHANNEL,
-        CLASS_COPY_ENGINE,
-        CLASS_VASPACE,
-        CTRL_CHANNEL_BIND,
-        CTRL_CHANNEL_SCHEDULE,
-        CTRL_SET_PAGE_DIRECTORY,
-        CTRL_UNSET_PAGE_DIRECTORY, //
+    fw::r570_144::{
+        channel::{
+            BindParams,
+            ChannelParams,
+            CopyEngineParams,
+            NewChannel,
+            ScheduleParams,
+            CLASS_CHANNEL,
+            CLASS_COPY_ENGINE,
+            CTRL_CHANNEL_BIND,
+            CTRL_CHANNEL_SCHEDULE, //
+        },
+        vaspace::{
+            SetPageDirectoryParams,
+            UnsetPageDirectoryParams,
+            VaSpaceParams,
+            CLASS_VASPACE,
+            CTRL_SET_PAGE_DIRECTORY,
+            CTRL_UNSET_PAGE_DIRECTORY, //
+        }, //
     },
 };
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Byte layouts of address spaces, channels and copy engines, firmware 570.144.
+//! Byte layouts of channels and copy engines, firmware 570.144.
 //!
 //! ```text
 //!   device 0x0080
-//!     0x90f1  address space, "externally owned": its tables are the driver's
-//!     |         0x801813 SET_PAGE_DIRECTORY, 0x801814 UNSET_PAGE_DIRECTORY   (on the device)
 //!     0xc56f  channel      | object 0 | ring 0x08 | flags 0x14 | engine 0x80 | memory 0x90 … |
 //!     |         0xa06f0104 BIND, 0xa06f0103 GPFIFO_SCHEDULE
 //!     +- 0xc7b5  copy engine
@@ -18,95 +16,23 @@
 //!
 //! Pure: also compiled on the host by `tools/testing/host-tests`.
 //!
-//! Source: OGKM 570.144 `src/common/sdk/nvidia/inc/{nvos.h,alloc/alloc_channel.h,class/clb0b5sw.h,
-//! ctrl/ctrl0080/ctrl0080dma.h,ctrl/ctrla06f/ctrla06fgpfifo.h,ctrl/ctrl2080/ctrl2080ce.h}`.
+//! Source: OGKM 570.144 `src/common/sdk/nvidia/inc/{alloc/alloc_channel.h,class/clb0b5sw.h,
+//! ctrl/ctrla06f/ctrla06fgpfifo.h,ctrl/ctrl2080/ctrl2080ce.h}`.
 
 use zerocopy::FromZeros;
 use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Class of an address space (`FERMI_VASPACE_A`).
-pub(crate) const CLASS_VASPACE: u32 = 0x90f1;
 /// Class of a channel of Ada (`AMPERE_CHANNEL_GPFIFO_A`).
 pub(crate) const CLASS_CHANNEL: u32 = 0xc56f;
 /// Class of a copy engine of Ada (`AMPERE_DMA_COPY_B`).
 pub(crate) const CLASS_COPY_ENGINE: u32 = 0xc7b5;
 
-/// `NV0080_CTRL_CMD_DMA_SET_PAGE_DIRECTORY`.
-pub(crate) const CTRL_SET_PAGE_DIRECTORY: u32 = 0x0080_1813;
-/// `NV0080_CTRL_CMD_DMA_UNSET_PAGE_DIRECTORY`.
-pub(crate) const CTRL_UNSET_PAGE_DIRECTORY: u32 = 0x0080_1814;
 /// `NVA06F_CTRL_CMD_BIND`.
 pub(crate) const CTRL_CHANNEL_BIND: u32 = 0xa06f_0104;
 /// `NVA06F_CTRL_CMD_GPFIFO_SCHEDULE`.
 pub(crate) const CTRL_CHANNEL_SCHEDULE: u32 = 0xa06f_0103;
 /// `NV2080_CTRL_CMD_CE_GET_FAULT_METHOD_BUFFER_SIZE`.
 pub(crate) const CTRL_CE_METHOD_BUFFER_SIZE: u32 = 0x2080_2a08;
-
-/// `NV_VASPACE_ALLOCATION_PARAMETERS`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub(crate) struct VaSpaceParams {
-    index: u32,
-    flags: u32,
-    va_size: u64,
-    va_start_internal: u64,
-    va_limit_internal: u64,
-    big_page_size: u32,
-    pad: u32,
-    va_base: u64,
-}
-
-impl VaSpaceParams {
-    /// `NV_VASPACE_ALLOCATION_FLAGS_IS_EXTERNALLY_OWNED`.
-    const EXTERNALLY_OWNED: u32 = 1 << 3;
-
-    /// A new address space whose tables belong to the driver.
-    pub(crate) fn externally_owned() -> Self {
-        Self {
-            flags: Self::EXTERNALLY_OWNED,
-            ..Self::new_zeroed()
-        }
-    }
-}
-
-/// Parameters of [`CTRL_SET_PAGE_DIRECTORY`].
-#[repr(C)]
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub(crate) struct SetPageDirectoryParams {
-    phys_address: u64,
-    num_entries: u32,
-    /// Bits 1:0: where the directory is, 0 is frame buffer.
-    flags: u32,
-    h_vaspace: u32,
-    ch_id: u32,
-    sub_device_id: u32,
-    pasid: u32,
-}
-
-impl SetPageDirectoryParams {
-    /// Entries of the root directory of MMU version 2.
-    const ROOT_ENTRIES: u32 = 4;
-
-    /// The root directory of address space `h_vaspace` is at `phys_address` of frame buffer.
-    pub(crate) fn new(h_vaspace: u32, phys_address: u64) -> Self {
-        Self {
-            phys_address,
-            num_entries: Self::ROOT_ENTRIES,
-            h_vaspace,
-            ..Self::new_zeroed()
-        }
-    }
-}
-
-/// Parameters of [`CTRL_UNSET_PAGE_DIRECTORY`].
-#[repr(C)]
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-pub(crate) struct UnsetPageDirectoryParams {
-    /// The address space.
-    pub(crate) h_vaspace: u32,
-    /// 0.
-    pub(crate) sub_device_id: u32,
-}
 
 /// Where a piece of a channel's memory is (`NV_MEMORY_DESC_PARAMS`).
 #[repr(C)]
@@ -298,9 +224,6 @@ impl CopyEngineParams {
 }
 
 const _: () = {
-    assert!(size_of::<VaSpaceParams>() == 0x30);
-    assert!(size_of::<SetPageDirectoryParams>() == 0x20);
-    assert!(size_of::<UnsetPageDirectoryParams>() == 8);
     assert!(size_of::<MemoryDesc>() == 24);
     assert!(size_of::<ChannelParams>() == 0x170);
     assert!(size_of::<BindParams>() == 4);
@@ -394,18 +317,6 @@ mod tests {
 
     #[test]
     fn small_parameters() {
-        let vaspace = VaSpaceParams::externally_owned();
-        assert_eq!(u32_at(vaspace.as_bytes(), 0), 0);
-        assert_eq!(u32_at(vaspace.as_bytes(), 4), 8);
-        assert!(vaspace.as_bytes()[8..].iter().all(|b| *b == 0));
-
-        let set = SetPageDirectoryParams::new(0x90f1_0000, 0x1_2345_6000);
-        assert_eq!(u64_at(set.as_bytes(), 0), 0x1_2345_6000);
-        assert_eq!(u32_at(set.as_bytes(), 8), 4);
-        assert_eq!(u32_at(set.as_bytes(), 0xc), 0);
-        assert_eq!(u32_at(set.as_bytes(), 0x10), 0x90f1_0000);
-        assert!(set.as_bytes()[0x14..].iter().all(|b| *b == 0));
-
         assert_eq!(
             CopyEngineParams::new(11).as_bytes(),
             [1, 0, 0, 0, 11, 0, 0, 0]

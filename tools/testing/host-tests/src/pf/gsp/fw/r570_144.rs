@@ -36,6 +36,8 @@ pub(crate) mod static_info;
 pub(crate) mod system_info;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/unload.rs"]
 pub(crate) mod unload;
+#[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/vaspace.rs"]
+pub(crate) mod vaspace;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/vgpu_event.rs"]
 pub(crate) mod vgpu_event;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/wpr_meta.rs"]
