@@ -3,9 +3,10 @@
 //! A channel of the driver with a copy engine on it.
 //!
 //! ```text
-//!   open    client -> address space -> page directory -> mappings -> channel -> bind, run
+//!   open    client -> address space -> page directory -> mappings -> group -> channel -> bind, run
 //!           -> copy engine
-//!   close   stop -> copy engine -> channel -> mappings -> page directory -> address space -> client
+//!   close   stop -> copy engine -> channel -> group -> mappings -> page directory -> address space
+//!           -> client
 //! ```
 //!
 //! What a channel has is given back only after firmware has confirmed that the channel, or the
@@ -144,6 +145,7 @@ enum Stage {
     Client,
     AddressSpace,
     Directory,
+    Group,
     Channel,
     Running,
     Engine,
@@ -235,7 +237,6 @@ impl Channel {
         let new = NewChannel {
             chid: self.names.chid,
             engine,
-            h_vaspace: rm.vaspace(),
             ring: self.memory.ring(),
             ring_entries: ENTRIES,
             instance: self.memory.instance(),
@@ -249,6 +250,8 @@ impl Channel {
             .map_err(|e| ("page directory", e))?;
         self.stage = Stage::Directory;
         self.memory.map(gpu).map_err(|e| ("mappings", e.into()))?;
+        rm.alloc_group(engine).map_err(|e| ("group", e))?;
+        self.stage = Stage::Group;
         rm.alloc_channel(&new).map_err(|e| ("allocation", e))?;
         self.stage = Stage::Channel;
         rm.bind(engine).map_err(|e| ("bind", e))?;
@@ -260,7 +263,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Frees the channel object and what is below it.
+    /// Frees the group and what is below it.
     fn stop(&self, rm: &ChannelObjects<'_, '_>) -> Result<(), RmError> {
         if self.stage >= Stage::Running {
             // Freeing the channel stops it too, only less gently.
@@ -271,6 +274,9 @@ impl Channel {
         }
         if self.stage >= Stage::Channel {
             rm.free_channel()?;
+        }
+        if self.stage >= Stage::Group {
+            rm.free_group()?;
         }
         Ok(())
     }

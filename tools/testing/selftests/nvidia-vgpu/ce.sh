@@ -17,7 +17,7 @@ AT_ONCE_MS=2000
 # Bytes in a microsecond: 24 GiB take ten seconds.
 SLOW=2500
 
-begin 16
+begin 17
 selftest=/sys/kernel/debug/$PF_DRIVER/$pf/ce_selftest
 rate=/sys/kernel/debug/$PF_DRIVER/$pf/ce_rate
 
@@ -61,6 +61,16 @@ agrees_with_the_model() {
 	echo "launches, bytes filled, copied: driver $driver, engine $model"
 	read -r _ filled _ <<<"$driver"
 	[ "$driver" = "$model" ] && [ "$filled" -gt 536870912 ]
+}
+
+# The channel is in a group that the driver has made, not in one of RM's own.
+in_a_group() {
+	local channels groups
+
+	channels=$(gpu_ctl stats live.host-channels)
+	groups=$(gpu_ctl stats live.channel-groups)
+	echo "channels $channels, groups $groups"
+	[ "$channels" -gt 0 ] && [ "$groups" = "$channels" ]
 }
 
 # Of the pieces that were done since, at most a tenth was found by looking: a
@@ -233,6 +243,7 @@ result "fills and copies, five times" in_turn 5 reads ok "$selftest"
 result "four at a time" side_by_side 4 reads ok "$selftest"
 result "interrupts tell when work is done" interrupts_tell "$polled" "$finished"
 with_model "the engine did what it was asked" agrees_with_the_model
+with_model "its channel is in a group of its own" in_a_group
 with_model "an engine that hangs times out" hangs
 with_model "and works again" works_again
 with_model "a channel error is told at once" faults

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Objects of a channel: address space, channel, copy engine, and the controls on them.
+//! Objects of a channel: address space, group, channel, copy engine, and the controls on them.
 //!
 //! ```text
 //!   device
-//!     +-- 0x90f1_0000       address space     set_page_directory, unset_page_directory
-//!     +-- 0xf1f0_0000|chid  channel           bind, schedule
-//!           +-- 0xc7b5_0000 copy engine
+//!     +-- 0x90f1_0000             address space     set_page_directory, unset_page_directory
+//!     +-- 0xa06c_0000             channel group     schedule
+//!           +-- 0xf1f0_0000|chid  channel           bind
+//!                 +-- 0xc7b5_0000 copy engine
 //! ```
 //!
 //! One of each below a client, so their handles are fixed. Every function asks firmware once and
@@ -33,12 +34,14 @@ use crate::gsp::{
             BindParams,
             ChannelParams,
             CopyEngineParams,
+            GroupParams,
             NewChannel,
             ScheduleParams,
             CLASS_CHANNEL,
             CLASS_COPY_ENGINE,
+            CLASS_GROUP,
             CTRL_CHANNEL_BIND,
-            CTRL_CHANNEL_SCHEDULE, //
+            CTRL_GROUP_SCHEDULE, //
         },
         vaspace::{
             SetPageDirectoryParams,
@@ -52,6 +55,7 @@ use crate::gsp::{
 };
 
 const HANDLE_VASPACE: u32 = 0x90f1_0000;
+const HANDLE_GROUP: u32 = 0xa06c_0000;
 const HANDLE_CHANNEL: u32 = 0xf1f0_0000;
 const HANDLE_COPY_ENGINE: u32 = 0xc7b5_0000;
 
@@ -97,16 +101,18 @@ impl<'a, 'gpu> ChannelObjects<'a, 'gpu> {
         control(self.cmdq, target, cmd, params.as_mut_bytes(), timeout)
     }
 
+    fn group(&self) -> Target {
+        Target {
+            client: self.client.handle(),
+            object: HANDLE_GROUP,
+        }
+    }
+
     fn channel(&self) -> Target {
         Target {
             client: self.client.handle(),
             object: HANDLE_CHANNEL | self.chid,
         }
-    }
-
-    /// Handle of the address space.
-    pub(crate) fn vaspace(&self) -> u32 {
-        HANDLE_VASPACE
     }
 
     /// Allocates the address space.
@@ -136,21 +142,33 @@ impl<'a, 'gpu> ChannelObjects<'a, 'gpu> {
         self.ask(self.client.device(), CTRL_UNSET_PAGE_DIRECTORY, params)
     }
 
-    /// Allocates the channel. Its ID in `new` is that of this object.
+    /// Allocates the channel group, on `engine`, an `NV2080_ENGINE_TYPE`, with the address space.
+    pub(crate) fn alloc_group(&self, engine: u32) -> Result<(), RmError> {
+        let params = GroupParams::new(HANDLE_VASPACE, engine);
+        let device = self.client.device().object;
+        self.alloc(device, HANDLE_GROUP, CLASS_GROUP, params.as_bytes())
+    }
+
+    /// Frees the channel group, whose channel is gone.
+    pub(crate) fn free_group(&self) -> Result<(), RmError> {
+        self.free(self.client.device().object, HANDLE_GROUP)
+    }
+
+    /// Allocates the channel in the group. Its ID in `new` is that of this object, its engine that
+    /// of the group.
     ///
     /// # Errors
     ///
     /// What firmware says; `EINVAL` for an ID that no channel can have.
     pub(crate) fn alloc_channel(&self, new: &NewChannel) -> Result<(), RmError> {
         let params = ChannelParams::new(new).ok_or(EINVAL)?;
-        let device = self.client.device().object;
         let handle = self.channel().object;
-        self.alloc(device, handle, CLASS_CHANNEL, params.as_bytes())
+        self.alloc(HANDLE_GROUP, handle, CLASS_CHANNEL, params.as_bytes())
     }
 
     /// Frees the channel; what it was doing is stopped.
     pub(crate) fn free_channel(&self) -> Result<(), RmError> {
-        self.free(self.client.device().object, self.channel().object)
+        self.free(HANDLE_GROUP, self.channel().object)
     }
 
     /// Puts the channel on the runlist of `engine`, an `NV2080_ENGINE_TYPE`.
@@ -161,13 +179,13 @@ impl<'a, 'gpu> ChannelObjects<'a, 'gpu> {
         self.ask(self.channel(), CTRL_CHANNEL_BIND, params)
     }
 
-    /// Lets the channel run, or not any more.
+    /// Lets the group run, or not any more.
     pub(crate) fn schedule(&self, enable: bool) -> Result<(), RmError> {
         let params = ScheduleParams {
             enable: enable.into(),
             skip_submit: 0,
         };
-        self.ask(self.channel(), CTRL_CHANNEL_SCHEDULE, params)
+        self.ask(self.group(), CTRL_GROUP_SCHEDULE, params)
     }
 
     /// Allocates the copy engine object for `engine`, an `NV2080_ENGINE_TYPE`.

@@ -157,10 +157,14 @@ impl Rm {
         made
     }
 
-    /// Undoes [`Rm::construct`] for what was freed: channels before anything they
-    /// use, as their free priority in RM's resource list says.
+    /// Undoes [`Rm::construct`] for what was freed: channels, then groups, before
+    /// anything they use, as their free priorities in RM's resource list say.
     fn destroy(&mut self, s: &mut Services<'_>, client: u32, mut freed: Vec<Freed>) {
-        freed.sort_by_key(|f| !matches!(f.kind, Kind::Channel | Kind::CopyEngine));
+        freed.sort_by_key(|f| match f.kind {
+            Kind::Channel | Kind::CopyEngine => 0,
+            Kind::Group => 1,
+            _ => 2,
+        });
         for f in freed {
             let key = (client, f.handle);
             match f.kind {
@@ -311,6 +315,7 @@ impl Rm {
             ("fb-segments", self.vgpus.vmmu.segments() as i64),
             ("fb_bytes", self.vgpus.bytes() as i64),
             ("channels", i64::from(self.vgpus.chids.reserved())),
+            ("channel-groups", s.fifo.groups.len() as i64),
             ("host-channels", s.fifo.channels.len() as i64),
             ("vaspaces", s.fifo.spaces.len() as i64),
             ("types", self.vgpus.types.len() as i64),

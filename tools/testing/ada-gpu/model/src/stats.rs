@@ -21,6 +21,7 @@ pub const LIVE: &[&str] = &[
     "vgpus",
     "fb-segments",
     "channels",
+    "channel-groups",
     "host-channels",
     "vaspaces",
 ];

@@ -4,24 +4,30 @@
 //!
 //! ```text
 //!   device 0x0080
-//!     0xc56f  channel      | object 0 | ring 0x08 | flags 0x14 | engine 0x80 | memory 0x90 … |
-//!     |         0xa06f0104 BIND, 0xa06f0103 GPFIFO_SCHEDULE
-//!     +- 0xc7b5  copy engine
+//!     0xa06c  channel group        | object 0 | ECC object 4 | address space 8 | engine 0xc | plugin |
+//!     |         0xa06c0101 GPFIFO_SCHEDULE
+//!     +- 0xc56f  channel           | object 0 | ring 8 | flags 0x14 | engine 0x80 | memory 0x90 … |
+//!        |      0xa06f0104 BIND
+//!        +- 0xc7b5  copy engine
 //! ```
 //!
 //! The ID of a channel is not a field of its own: it is the position that its USERD would have in
 //! an array of USERDs, eight to a page.
 //!
-//! No channel group (0xa06c) is allocated: RM makes one for each channel below a device.
+//! A channel has the address space of its group and must not name one itself. A group is scheduled
+//! as a whole; but BIND is for each channel, which is all that RM on a CPU ever asks GSP-RM for.
 //!
 //! Pure: also compiled on the host by `tools/testing/host-tests`.
 //!
-//! Source: OGKM 570.144 `src/common/sdk/nvidia/inc/{alloc/alloc_channel.h,class/clb0b5sw.h,
-//! ctrl/ctrla06f/ctrla06fgpfifo.h,ctrl/ctrl2080/ctrl2080ce.h}`.
+//! Source: OGKM 570.144 `src/common/sdk/nvidia/inc/{nvos.h,alloc/alloc_channel.h,class/clb0b5sw.h,
+//! ctrl/ctrla06c.h,ctrl/ctrla06f/ctrla06fgpfifo.h,ctrl/ctrl2080/ctrl2080ce.h}` and
+//! `src/nvidia/src/kernel/gpu/fifo/kernel_channel.c`.
 
 use zerocopy::FromZeros;
 use zerocopy_derive::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+/// Class of a channel group (`KEPLER_CHANNEL_GROUP_A`).
+pub(crate) const CLASS_GROUP: u32 = 0xa06c;
 /// Class of a channel of Ada (`AMPERE_CHANNEL_GPFIFO_A`).
 pub(crate) const CLASS_CHANNEL: u32 = 0xc56f;
 /// Class of a copy engine of Ada (`AMPERE_DMA_COPY_B`).
@@ -29,10 +35,35 @@ pub(crate) const CLASS_COPY_ENGINE: u32 = 0xc7b5;
 
 /// `NVA06F_CTRL_CMD_BIND`.
 pub(crate) const CTRL_CHANNEL_BIND: u32 = 0xa06f_0104;
-/// `NVA06F_CTRL_CMD_GPFIFO_SCHEDULE`.
-pub(crate) const CTRL_CHANNEL_SCHEDULE: u32 = 0xa06f_0103;
+/// `NVA06C_CTRL_CMD_GPFIFO_SCHEDULE`.
+pub(crate) const CTRL_GROUP_SCHEDULE: u32 = 0xa06c_0101;
 /// `NV2080_CTRL_CMD_CE_GET_FAULT_METHOD_BUFFER_SIZE`.
 pub(crate) const CTRL_CE_METHOD_BUFFER_SIZE: u32 = 0x2080_2a08;
+
+/// `NV_CHANNEL_GROUP_ALLOCATION_PARAMETERS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub(crate) struct GroupParams {
+    h_object_error: u32,
+    h_object_ecc_error: u32,
+    h_vaspace: u32,
+    engine_type: u32,
+    /// Whether it is for the channels of a vGPU plugin.
+    is_calling_context_vgpu_plugin: u8,
+    pad: [u8; 3],
+}
+
+impl GroupParams {
+    /// A group of the driver itself on engine `engine`, an `NV2080_ENGINE_TYPE`, whose channels
+    /// have address space `h_vaspace`.
+    pub(crate) fn new(h_vaspace: u32, engine: u32) -> Self {
+        Self {
+            h_vaspace,
+            engine_type: engine,
+            ..Self::new_zeroed()
+        }
+    }
+}
 
 /// Where a piece of a channel's memory is (`NV_MEMORY_DESC_PARAMS`).
 #[repr(C)]
@@ -117,11 +148,9 @@ pub(crate) struct ChannelParams {
 pub(crate) struct NewChannel {
     /// Its ID on the runlist of the engine.
     pub(crate) chid: u32,
-    /// `NV2080_ENGINE_TYPE`.
+    /// `NV2080_ENGINE_TYPE`, as its group has it.
     pub(crate) engine: u32,
-    /// Address space.
-    pub(crate) h_vaspace: u32,
-    /// Address of the ring of GPFIFO entries in it.
+    /// Address of the ring of GPFIFO entries in the address space of the group.
     pub(crate) ring: u64,
     /// Entries of the ring, a power of two.
     pub(crate) ring_entries: u32,
@@ -163,7 +192,7 @@ impl ChannelParams {
         )
     }
 
-    /// A privileged channel of the kernel, which physical addresses are allowed to.
+    /// A privileged channel of the kernel in a group. Physical addresses are allowed to it.
     ///
     /// `None` for an ID that no channel can have.
     pub(crate) fn new(new: &NewChannel) -> Option<Self> {
@@ -172,7 +201,6 @@ impl ChannelParams {
             gp_fifo_offset: new.ring,
             gp_fifo_entries: new.ring_entries,
             flags: Self::flags(new.chid)?,
-            h_vaspace: new.h_vaspace,
             engine_type: new.engine,
             instance_mem: MemoryDesc::video(new.instance, INSTANCE_SIZE),
             userd_mem: MemoryDesc::video(new.userd, USERD_SIZE),
@@ -192,11 +220,11 @@ pub(crate) struct BindParams {
     pub(crate) engine_type: u32,
 }
 
-/// Parameters of [`CTRL_CHANNEL_SCHEDULE`].
+/// Parameters of [`CTRL_GROUP_SCHEDULE`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub(crate) struct ScheduleParams {
-    /// Whether the channel runs.
+    /// Whether the channels run.
     pub(crate) enable: u8,
     /// 0: the runlist is submitted at once.
     pub(crate) skip_submit: u8,
@@ -224,6 +252,7 @@ impl CopyEngineParams {
 }
 
 const _: () = {
+    assert!(size_of::<GroupParams>() == 0x14);
     assert!(size_of::<MemoryDesc>() == 24);
     assert!(size_of::<ChannelParams>() == 0x170);
     assert!(size_of::<BindParams>() == 4);
@@ -248,7 +277,6 @@ mod tests {
     const NEW: NewChannel = NewChannel {
         chid: 45,
         engine: 11,
-        h_vaspace: 0x90f1_0000,
         ring: 0x1_0000_2000,
         ring_entries: 128,
         instance: 0xbff0_0000,
@@ -260,18 +288,10 @@ mod tests {
     fn channel_bytes() {
         let params = ChannelParams::new(&NEW).unwrap();
         let bytes = params.as_bytes();
-        let mut known = vec![
-            (0x08, 8),
-            (0x10, 4),
-            (0x14, 4),
-            (0x1c, 4),
-            (0x80, 4),
-            (0xf4, 4),
-        ];
+        let mut known = vec![(0x08, 8), (0x10, 4), (0x14, 4), (0x80, 4), (0xf4, 4)];
         assert_eq!(u64_at(bytes, 0x08), NEW.ring);
         assert_eq!(u32_at(bytes, 0x10), 128);
         assert_eq!(u32_at(bytes, 0x14), 0x0020_5520);
-        assert_eq!(u32_at(bytes, 0x1c), NEW.h_vaspace);
         assert_eq!(u32_at(bytes, 0x80), 11);
         assert_eq!(u32_at(bytes, 0xf4), 0x15);
         for (at, base, size, space, cache) in [
@@ -286,7 +306,7 @@ mod tests {
             assert_eq!(u32_at(bytes, at + 20), cache, "{at:#x}");
             known.push((at, 24));
         }
-        // Everything else is zero.
+        // Everything else is zero, the address space at 0x1c above all.
         for (at, byte) in bytes.iter().enumerate() {
             if !known
                 .iter()
@@ -317,6 +337,16 @@ mod tests {
 
     #[test]
     fn small_parameters() {
+        let group = GroupParams::new(0x90f1_0000, 11);
+        assert_eq!(u32_at(group.as_bytes(), 8), 0x90f1_0000);
+        assert_eq!(u32_at(group.as_bytes(), 0xc), 11);
+        assert!(group.as_bytes()[..8].iter().all(|b| *b == 0));
+        assert!(group.as_bytes()[0x10..].iter().all(|b| *b == 0));
+        assert_eq!(
+            offset_of!(GroupParams, is_calling_context_vgpu_plugin),
+            0x10
+        );
+
         assert_eq!(
             CopyEngineParams::new(11).as_bytes(),
             [1, 0, 0, 0, 11, 0, 0, 0]

@@ -76,12 +76,37 @@ fn check_space(rm: &Rm, key: Key) -> Result<(), Refusal> {
 }
 
 /// Allocation of a channel group.
+///
+/// ```text
+///   NV_CHANNEL_GROUP_ALLOCATION_PARAMETERS (0x14)
+///     0 hObjectError  4 hObjectEccError  8 hVASpace  0xc engineType
+///     0x10 bIsCallingContextVgpuPlugin (u8)
+/// ```
 pub fn construct_group(rm: &Rm, s: &mut Services<'_>, key: Key, p: &[u8]) -> Result<(), Refusal> {
     let word = |at| u32_at(p, at).unwrap_or(0);
     let engine = word(0xc);
     engine_of(engine)?;
+    // There is no class of memory that an error notifier could be an object of.
+    if word(0) != 0 || word(4) != 0 {
+        refuse!(
+            ERR_OBJECT_NOT_FOUND,
+            "group-objects",
+            "error notifiers {:#x} and {:#x} do not exist",
+            word(0),
+            word(4)
+        )
+    }
+    if p.get(0x10).is_some_and(|b| *b > 1) {
+        refuse!(
+            ERR_INVALID_ARGUMENT,
+            "group-plugin",
+            "bIsCallingContextVgpuPlugin is {:?}",
+            p.get(0x10)
+        )
+    }
     let space = (key.0, word(8));
     check_space(rm, space)?;
+    s.stats.count("group-allocs");
     s.fifo.groups.insert(key, Group { engine, space });
     Ok(())
 }

@@ -90,11 +90,15 @@ pub fn construct(s: &mut Services<'_>, key: Key, p: &[u8]) -> Result<(), Refusal
 
 /// An address space is freed.
 pub fn destroy(s: &mut Services<'_>, key: Key) {
-    let users = s.fifo.users(key).count();
-    if users != 0 {
+    let channels = s.fifo.users(key).count();
+    let groups = s.fifo.groups.values().filter(|g| g.space == key).count();
+    if channels + groups != 0 {
         s.refuse(
             "vaspace-busy",
-            format_args!("address space {:#x} freed under {users} channels", key.1),
+            format_args!(
+                "address space {:#x} freed under {channels} channels and {groups} groups",
+                key.1
+            ),
         );
     }
     s.fifo.clear_root(key);

@@ -346,18 +346,134 @@ fn without_sriov_an_id_is_unique_on_the_gpu() {
     assert_eq!(b.channel(CHAN + 1, &p), NvStatus::ERR_NO_MEMORY);
 }
 
-#[test]
-fn groups_give_their_channels_engine_and_space() {
-    const GROUP: u32 = 0xa06c_0001;
-    let mut b = Board::with_space();
+const GROUP: u32 = 0xa06c_0001;
+
+/// Parameters of a channel group, which everything accepts.
+fn group() -> Vec<u8> {
     let mut g = vec![0; 0x14];
     put_u32(&mut g, 8, VAS);
+    put_u32(&mut g, 0xc, COPY2);
+    g
+}
+
+#[test]
+fn every_refusal_of_a_group() {
+    let mut b = Board::with_space();
+    type Change = fn(&mut Vec<u8>);
+    let cases: &[(&str, NvStatus, Change)] = &[
+        ("alloc-size", NvStatus::ERR_INVALID_ARGUMENT, |p| {
+            p.truncate(0x10);
+        }),
+        ("alloc-size", NvStatus::ERR_INVALID_ARGUMENT, |p| {
+            p.resize(0x18, 0);
+        }),
+        ("channel-engine", NvStatus::ERR_INVALID_ARGUMENT, |p| {
+            put_u32(p, 0xc, 0);
+        }),
+        ("channel-engine", NvStatus::ERR_INVALID_ARGUMENT, |p| {
+            put_u32(p, 0xc, 0x22);
+        }),
+        ("group-objects", NvStatus::ERR_OBJECT_NOT_FOUND, |p| {
+            put_u32(p, 0, 5);
+        }),
+        ("group-objects", NvStatus::ERR_OBJECT_NOT_FOUND, |p| {
+            put_u32(p, 4, 5);
+        }),
+        ("group-plugin", NvStatus::ERR_INVALID_ARGUMENT, |p| {
+            put_u32(p, 0x10, 2);
+        }),
+        (
+            "channel-vaspace",
+            NvStatus::ERR_INVALID_OBJECT_HANDLE,
+            |p| {
+                put_u32(p, 8, 0);
+            },
+        ),
+        (
+            "channel-vaspace",
+            NvStatus::ERR_INVALID_OBJECT_HANDLE,
+            |p| {
+                put_u32(p, 8, DEV);
+            },
+        ),
+    ];
+    for (i, (kind, status, change)) in cases.iter().enumerate() {
+        let mut p = group();
+        change(&mut p);
+        let refusals = b.stats.refusals_of(kind);
+        assert_eq!(b.alloc_with(DEV, GROUP, 0xa06c, &p), *status, "case {i}");
+        assert_eq!(b.stats.refusals_of(kind), refusals + 1, "case {i}");
+    }
+    // Not below a client, nor below another group.
     assert_eq!(
-        b.alloc_with(DEV, GROUP, 0xa06c, &g),
+        b.alloc_with(CLIENT, GROUP, 0xa06c, &group()),
+        NvStatus::ERR_INVALID_OBJECT_PARENT
+    );
+    assert_eq!(b.alloc_with(DEV, GROUP, 0xa06c, &group()), NvStatus::OK);
+    assert_eq!(
+        b.alloc_with(GROUP, GROUP + 1, 0xa06c, &group()),
+        NvStatus::ERR_INVALID_OBJECT_PARENT
+    );
+    assert_eq!(b.stats.live("channel-groups"), 1);
+}
+
+#[test]
+fn a_group_is_scheduled_as_a_whole() {
+    let mut b = Board::with_space();
+    assert_eq!(b.alloc_with(DEV, GROUP, 0xa06c, &group()), NvStatus::OK);
+    for n in 1..3 {
+        let mut p = channel(n);
+        put_u32(&mut p, 0x1c, 0);
+        assert_eq!(
+            b.alloc_with(GROUP, 0xf1f0_0000 + n, 0xc56f, &p),
+            NvStatus::OK
+        );
+    }
+    let schedule = |b: &mut Board, on| b.control_on(GROUP, 0xa06c_0101, &[on, 0]).0;
+    assert_eq!(schedule(&mut b, 1), NvStatus::ERR_INVALID_STATE);
+    let bind = |b: &mut Board, chan| b.control_on(chan, 0xa06f_0104, &COPY2.to_le_bytes()).0;
+    assert_eq!(bind(&mut b, CHAN), NvStatus::OK);
+    // One that is not bound keeps all of them from running.
+    assert_eq!(schedule(&mut b, 1), NvStatus::ERR_INVALID_STATE);
+    assert!(b.fifo.channels.values().all(|c| !c.enabled));
+    assert_eq!(bind(&mut b, CHAN + 1), NvStatus::OK);
+    assert_eq!(schedule(&mut b, 1), NvStatus::OK);
+    assert!(b.fifo.channels.values().all(|c| c.enabled));
+    assert_eq!(
+        b.control_on(GROUP, 0xa06c_0101, &[0, 0, 0, 0]).0,
         NvStatus::ERR_INVALID_ARGUMENT
     );
-    put_u32(&mut g, 0xc, COPY2);
-    assert_eq!(b.alloc_with(DEV, GROUP, 0xa06c, &g), NvStatus::OK);
+    // The controls of a channel are not those of its group.
+    assert_eq!(
+        b.control_on(GROUP, 0xa06f_0103, &[0, 0]).0,
+        NvStatus::ERR_NOT_SUPPORTED
+    );
+    assert_eq!(
+        b.control_on(CHAN, 0xa06c_0101, &[0, 0]).0,
+        NvStatus::ERR_NOT_SUPPORTED
+    );
+    assert_eq!(schedule(&mut b, 0), NvStatus::OK);
+    assert!(b.fifo.channels.values().all(|c| !c.enabled));
+}
+
+#[test]
+fn an_address_space_outlives_its_groups() {
+    let mut b = Board::with_space();
+    assert_eq!(b.alloc_with(DEV, GROUP, 0xa06c, &group()), NvStatus::OK);
+    assert_eq!(b.free(VAS), NvStatus::OK);
+    assert_eq!(b.stats.refusals_of("vaspace-busy"), 1);
+    // A client that goes at once takes its groups first.
+    let mut b = Board::with_space();
+    assert_eq!(b.alloc_with(DEV, GROUP, 0xa06c, &group()), NvStatus::OK);
+    assert_eq!(b.free(CLIENT), NvStatus::OK);
+    assert_eq!(b.stats.refusals(), 0);
+    assert_eq!(b.stats.live("channel-groups"), 0);
+}
+
+#[test]
+fn groups_give_their_channels_engine_and_space() {
+    let mut b = Board::with_space();
+    assert_eq!(b.alloc_with(DEV, GROUP, 0xa06c, &group()), NvStatus::OK);
     let mut p = channel(1);
     assert_eq!(
         b.alloc_with(GROUP, CHAN, 0xc56f, &p),
