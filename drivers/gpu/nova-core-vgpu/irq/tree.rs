@@ -158,13 +158,31 @@ pub(crate) struct Taken {
 }
 
 /// Takes the pending vectors of a subtree, `owned` being those that somebody wants.
+///
+/// A leaf of which nothing is owned is only read when the other one does not explain the message: a
+/// register read is the slowest thing here. What is pending there keeps the subtree pending, which
+/// sends the next message when it is enabled again.
 pub(crate) fn take(regs: &impl Registers, owned: &Vectors) -> Taken {
+    let mut taken = take_from(regs, owned, |mine| mine != 0);
+
+    if taken.owned.is_empty() && taken.strange.is_empty() {
+        taken = take_from(regs, owned, |mine| mine == 0);
+    }
+    taken
+}
+
+/// Takes the pending vectors of those leaves whose owned vectors `wanted` likes.
+fn take_from(regs: &impl Registers, owned: &Vectors, wanted: impl Fn(u32) -> bool) -> Taken {
     let mut taken = Taken {
         owned: Vectors::none(owned.subtree),
         strange: Vectors::none(owned.subtree),
     };
 
-    for (i, (leaf, mine)) in owned.leaves().enumerate() {
+    for (i, (leaf, mine)) in owned
+        .leaves()
+        .enumerate()
+        .filter(|(_, (_, mine))| wanted(*mine))
+    {
         let pending = regs.pending(leaf);
         let known = pending & mine;
         if known != 0 {

@@ -139,6 +139,25 @@ fn what_is_latched_but_not_enabled_is_left_alone() {
     assert_eq!(hardware.pending(4), vector(129).mask());
 }
 
+#[test]
+fn a_leaf_of_nobody_is_looked_at_when_nothing_else_explains_the_message() {
+    let hardware = Hardware::default();
+    let mut owned = Vectors::none(2);
+    owned.insert(vector(155));
+    hardware.enable(4, vector(155).mask());
+    hardware.enable(5, vector(161).mask());
+    hardware.raise(vector(155));
+    hardware.raise(vector(161));
+
+    let taken = take(&hardware, &owned);
+    assert!(taken.owned.contains(vector(155)) && taken.strange.is_empty());
+    assert_eq!(hardware.pending(5), vector(161).mask());
+    // It keeps the subtree pending, so there is a next time.
+    let taken = take(&hardware, &owned);
+    assert!(taken.owned.is_empty() && taken.strange.contains(vector(161)));
+    assert_eq!((hardware.pending(5), hardware.enabled(5)), (0, 0));
+}
+
 proptest! {
     #[test]
     fn place_and_number_agree(number in 0u32..256) {
