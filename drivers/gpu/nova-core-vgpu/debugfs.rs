@@ -23,6 +23,7 @@
 //!       ce_selftest     reading it fills and copies, and compares
 //!       ce_rate         reading it fills 24 GiB and takes the time
 //!       rpc_selftest    reading it times controls of GSP-RM
+//!       rpc_floor       reading it times the way to GSP and its interrupt
 //! ```
 
 use crate::{
@@ -126,6 +127,7 @@ pub(crate) fn files(
             dir.read_callback_file(c"ce_selftest", files, &ce_selftest);
             dir.read_callback_file(c"ce_rate", files, &ce_rate);
             dir.read_callback_file(c"rpc_selftest", files, &rpc_selftest);
+            dir.read_callback_file(c"rpc_floor", files, &rpc_floor);
         }),
         GFP_KERNEL,
     )
@@ -237,11 +239,19 @@ fn ce_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     result(f, ce_selftest::run(files.handle.gpu()))
 }
 
-fn rpc_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match rpc_selftest::run(files.handle.gpu()) {
+fn times(f: &mut fmt::Formatter<'_>, times: Result<rpc_selftest::Times>) -> fmt::Result {
+    match times {
         Ok(times) => times.show(f),
         Err(error) => writeln!(f, "failed: {error:?}"),
     }
+}
+
+fn rpc_selftest(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    times(f, rpc_selftest::calls(files.handle.gpu()))
+}
+
+fn rpc_floor(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    times(f, rpc_selftest::floor(files.handle.gpu()))
 }
 
 fn ce_rate(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -32,7 +32,10 @@ use kernel::{
     pci,
     prelude::*,
     sync::Arc,
-    time::Delta, //
+    time::{
+        Instant,
+        Monotonic, //
+    },
 };
 
 use crate::{
@@ -213,9 +216,20 @@ impl<'gpu> Irq<'gpu> {
         matches!(self.vectors.irq_type(), pci::IrqType::MsiX)
     }
 
-    /// Time since the last message of the subtree of `vector`; with MSI, since any message.
-    pub(crate) fn since_message(&self, vector: Vector) -> Option<Delta> {
-        self.subtrees.get(vector.subtree())?.since_message()
+    /// From now on waits for a message of the subtree of `vector`; with MSI, for any. Whatever came
+    /// before has been served. For whoever measures how long it takes.
+    pub(crate) fn expect_message(&self, vector: Vector) {
+        for registration in &self.registrations {
+            registration.synchronize();
+        }
+        if let Some(subtree) = self.subtrees.get(vector.subtree()) {
+            subtree.expect_message();
+        }
+    }
+
+    /// When the message that is expected came, once it has.
+    pub(crate) fn expected_message(&self, vector: Vector) -> Option<Instant<Monotonic>> {
+        self.subtrees.get(vector.subtree())?.expected_message()
     }
 
     /// Counters of each subtree.

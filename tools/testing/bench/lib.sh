@@ -4,7 +4,6 @@
 # What the benchmarks in the VM share. Sourced.
 
 bdf=$(basename "$(readlink -f /sys/bus/pci/devices/*:01:00.0)")
-# shellcheck disable=SC2034 # used by the benchmarks
 debugfs=/sys/kernel/debug/nova_core_vgpu/$bdf
 
 # row NAME WHAT "MEASURED UNIT" "PEER NAME" "BOUND LIMIT"
@@ -38,4 +37,37 @@ value() {
 # The median of the numbers on standard input.
 median() {
 	sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+# fb SUBJECT NAME: a figure of the frame buffer.
+fb() {
+	awk -v name="$1 $2" '$1 " " $2 == name { print $3 }' "$debugfs/fb"
+}
+
+# Returns when no frame buffer waits for a scrub.
+clean() {
+	until [ "$(fb state dirty)" = 0 ] && [ "$(fb state scrubbing)" = 0 ]; do
+		sleep 0.02
+	done
+}
+
+# irq_cpu NAME: the CPU that the interrupt goes to.
+irq_cpu() {
+	local dir
+
+	for dir in /proc/irq/*; do
+		if [ -d "$dir/$1" ]; then
+			cat "$dir/effective_affinity_list"
+			return
+		fi
+	done
+	return 1
+}
+
+# other_cpu CPU: a CPU that is not this one, if there is any.
+other_cpu() {
+	local last
+
+	last=$(($(nproc --all) - 1))
+	echo $(($1 == last ? 0 : last))
 }

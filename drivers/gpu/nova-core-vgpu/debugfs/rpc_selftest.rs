@@ -3,99 +3,137 @@
 //! Self-test of the path caller -> queue -> GSP-RM -> interrupt -> caller, with times.
 //!
 //! ```text
-//!   read ─▶ CALLS times a control that GSP-RM answers from what it knows
-//!              start ──── request sent ──── interrupt ──── reply decoded
-//!              |                               |               |
-//!              |<────────── floor ────────────>|               |
-//!              |<────────────────── latency ──────────────────>|
+//!   rpc_selftest   CALLS times a control that GSP-RM answers from what it knows
+//!                     start ──── request sent ──── reply found or announced ──── in hand
+//!                     |<─────────────────────── latency ───────────────────────────>|
+//!
+//!   rpc_floor      the same request, CALLS times
+//!                     start ──── request sent ──── hard interrupt
+//!                     |<───────────── floor ─────────────────>|
 //! ```
 //!
-//! The floor is what no caller can get below. It is only meaningful as long as nobody else sends
-//! requests. Several readers at once make the queue busy, which is what a benchmark does.
+//! The floor is only meaningful as long as nobody else sends requests. Several readers of
+//! `rpc_selftest` at once make the queue busy, which is what a benchmark does.
 
 use kernel::{
     fmt,
     prelude::*,
-    time::{
-        Instant,
-        Monotonic, //
-    }, //
+    time::Delta, //
 };
 
 use crate::{
-    gsp::rm::{
-        queries,
-        Target, //
+    gpu,
+    gsp::{
+        cmdq::{
+            Cmdq,
+            Rpc, //
+        },
+        fw::r570_144::{
+            envelope,
+            function,
+            rm::CTRL_GPU_GET_VMMU_SEGMENT_SIZE, //
+        },
+        rm::{
+            control_request,
+            Target, //
+        }, //
     },
     vgpu::Gpu, //
 };
 
-/// Controls that a read of the file makes.
+/// Controls that a read of a file makes.
 const CALLS: usize = 64;
 
 /// Nanoseconds of the calls of one read.
 pub(super) struct Times {
-    latency: KVec<u64>,
-    floor: KVec<u64>,
+    sorted: KVec<u64>,
     errors: usize,
 }
 
-/// Runs the test.
+/// Times whole calls.
 ///
 /// # Errors
 ///
 /// `ENODEV` once the PF is unbound, `ENOMEM`.
-pub(super) fn run(gpu: &Gpu) -> Result<Times> {
+pub(super) fn calls(gpu: &Gpu) -> Result<Times> {
     gpu.with_core(|core| {
-        let info = core.static_info();
-        let target = Target {
-            client: info.h_client,
-            object: info.h_subdevice,
-        };
-        let vector = core.irq_table().gsp(core.pdev().as_ref())?;
-        let mut times = Times {
-            latency: KVec::with_capacity(CALLS, GFP_KERNEL)?,
-            floor: KVec::with_capacity(CALLS, GFP_KERNEL)?,
-            errors: 0,
-        };
+        let request = request(core)?;
 
-        for _ in 0..CALLS {
-            let start = Instant::<Monotonic>::now();
-            let answer = queries::vmmu_segment_size(core.cmdq(), target);
-            let since = core.irq().since_message(vector);
-            let latency = start.elapsed().as_nanos();
-            let floor = latency - since.map_or(0, |since| since.as_nanos());
-
-            times.errors += usize::from(answer.is_err());
-            // The floor is negative when the interrupt is from before: it was not this call's.
-            times
-                .latency
-                .push(u64::try_from(latency).unwrap_or(0), GFP_KERNEL)?;
-            times
-                .floor
-                .push(u64::try_from(floor).unwrap_or(0), GFP_KERNEL)?;
-        }
-        times.latency.sort_unstable();
-        times.floor.sort_unstable();
-        Ok(times)
+        Times::of(|| {
+            core.cmdq()
+                .call_timed(function::GSP_RM_CONTROL, &request, Cmdq::DEFAULT_TIMEOUT)
+                .map(|(reply, latency)| (latency, reply))
+        })
     })
 }
 
-/// The value that `percent` of the sorted values do not exceed.
-fn percentile(sorted: &[u64], percent: usize) -> u64 {
-    let last = sorted.len().saturating_sub(1);
+/// Times the way to GSP and to its interrupt.
+///
+/// # Errors
+///
+/// As [`calls`].
+pub(super) fn floor(gpu: &Gpu) -> Result<Times> {
+    gpu.with_core(|core| {
+        let vector = core.irq_table().gsp(core.pdev().as_ref())?;
+        let request = request(core)?;
 
-    sorted.get(last * percent / 100).copied().unwrap_or(0)
+        Times::of(|| {
+            core.irq().expect_message(vector);
+            core.cmdq().probe(function::GSP_RM_CONTROL, &request, || {
+                core.irq().expected_message(vector)
+            })
+        })
+    })
+}
+
+fn request(core: &gpu::Gpu<'_>) -> Result<KVVec<u8>> {
+    let info = core.static_info();
+    let target = Target {
+        client: info.h_client,
+        object: info.h_subdevice,
+    };
+
+    control_request(
+        target,
+        CTRL_GPU_GET_VMMU_SEGMENT_SIZE,
+        &[0; size_of::<u64>()],
+    )
+}
+
+fn is_success(reply: &Rpc) -> bool {
+    reply.result == 0 && envelope::status(function::GSP_RM_CONTROL, &reply.payload) == Some(0)
 }
 
 impl Times {
+    /// Of [`CALLS`] runs of `call`, which returns how long it took and the reply.
+    fn of(mut call: impl FnMut() -> Result<(Delta, Rpc)>) -> Result<Self> {
+        let mut sorted = KVec::with_capacity(CALLS, GFP_KERNEL)?;
+        let mut errors = 0;
+
+        for _ in 0..CALLS {
+            match call() {
+                Ok((time, reply)) if is_success(&reply) => {
+                    sorted.push(u64::try_from(time.as_nanos()).unwrap_or(0), GFP_KERNEL)?;
+                }
+                _ => errors += 1,
+            }
+        }
+        sorted.sort_unstable();
+        Ok(Self { sorted, errors })
+    }
+
+    /// The value that `percent` of the values do not exceed.
+    fn percentile(&self, percent: usize) -> u64 {
+        let last = self.sorted.len().saturating_sub(1);
+
+        self.sorted.get(last * percent / 100).copied().unwrap_or(0)
+    }
+
     pub(super) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "calls {}", self.latency.len())?;
+        writeln!(f, "calls {CALLS}")?;
         writeln!(f, "errors {}", self.errors)?;
-        writeln!(f, "p50_ns {}", percentile(&self.latency, 50))?;
-        writeln!(f, "p99_ns {}", percentile(&self.latency, 99))?;
-        writeln!(f, "max_ns {}", percentile(&self.latency, 100))?;
-        writeln!(f, "floor_p50_ns {}", percentile(&self.floor, 50))?;
-        writeln!(f, "floor_p99_ns {}", percentile(&self.floor, 99))
+        writeln!(f, "p50_ns {}", self.percentile(50))?;
+        writeln!(f, "p99_ns {}", self.percentile(99))?;
+        writeln!(f, "max_ns {}", self.percentile(100))
     }
 }

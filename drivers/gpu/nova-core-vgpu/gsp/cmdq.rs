@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!  call()  ── tx lock: push element(s), ring doorbell ──▶ GSP
+//!    │ one look at the status queue                        │
 //!    │ sleep, no lock held                                 │
 //!    │                                          interrupt, status queue
 //!    │      thread of the interrupt                        │
@@ -19,6 +20,7 @@
 //! Locks: reader before pending. tx and announcer are taken with none of the others held.
 
 mod element;
+mod probe;
 mod receive;
 mod ring;
 mod split;
@@ -310,34 +312,51 @@ impl<'gpu> Cmdq<'gpu> {
         payload: &[u8],
         wait: impl Into<Wait>,
     ) -> Result<Rpc> {
+        self.call_timed(function, payload, wait).map(|(rpc, _)| rpc)
+    }
+
+    /// The same, and how long it took.
+    pub(crate) fn call_timed(
+        &self,
+        function: u32,
+        payload: &[u8],
+        wait: impl Into<Wait>,
+    ) -> Result<(Rpc, Delta)> {
         let wait = wait.into();
-        let ticket = self.register(function, payload.len())?;
+        let start = Instant::now();
+        let ticket = self.register(function, payload.len(), start)?;
         let sequence = ticket.sequence;
-        let start = Instant::<Monotonic>::now();
         self.traffic.request(self.dev, function, sequence, payload);
 
-        self.transmit(function, sequence, payload, &ticket.wake, wait)
+        let rpc = self
+            .transmit(function, sequence, payload, &ticket.wake, wait)
             .and_then(|()| self.wait(function, &ticket, wait))
-            .inspect(|rpc| {
-                self.traffic.reply(
-                    self.dev,
-                    function,
-                    sequence,
-                    rpc.result,
-                    &rpc.payload,
-                    start.elapsed(),
-                )
-            })
             .inspect_err(|e| {
                 let mut pending = self.pending.lock();
                 pending.stats.killed += u64::from(*e == EINTR);
                 pending.waiters.abandon(sequence);
                 drop(pending);
                 self.traffic.failed(function);
-            })
+            })?;
+        let latency = start.elapsed();
+
+        self.traffic.reply(
+            self.dev,
+            function,
+            sequence,
+            rpc.result,
+            &rpc.payload,
+            latency,
+        );
+        Ok((rpc, latency))
     }
 
-    fn register(&self, function: u32, expected: usize) -> Result<Ticket> {
+    fn register(
+        &self,
+        function: u32,
+        expected: usize,
+        since: Instant<Monotonic>,
+    ) -> Result<Ticket> {
         let wake = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
 
         Ok(Ticket {
@@ -345,7 +364,7 @@ impl<'gpu> Cmdq<'gpu> {
                 .pending
                 .lock()
                 .waiters
-                .add(function, expected, wake.clone())?,
+                .add(function, expected, since, wake.clone())?,
             wake,
         })
     }

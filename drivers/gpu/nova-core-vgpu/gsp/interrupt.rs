@@ -5,8 +5,9 @@
 //! ```text
 //!  boot     queue polled                                     leaves quiet, interrupts requested (irq)
 //!  enable   SWGEN0 cleared ─▶ vector enabled ─▶ queue looked at once, for what came before
-//!  after    GSP queues a message ─▶ SWGEN0 ─▶ vector ─▶ SWGEN0 cleared ─▶ queue drained,
-//!                                                       waiters woken, events routed
+//!  after    GSP queues a message ─▶ SWGEN0 ─▶ vector ─▶ queue drained, waiters woken
+//!                                                       ─▶ SWGEN0 cleared ─▶ queue drained again,
+//!                                                          events routed
 //!           its core stops    ─▶ HALT   ─▶ vector ─▶ the GPU is lost
 //!  drop     vector disabled, queue polled again
 //! ```
@@ -66,6 +67,8 @@ struct Sink<'gpu> {
 
 impl irq::Sink for Sink<'_> {
     fn interrupt(&self) {
+        // Who waits for a reply does not have to wait for the registers.
+        self.cmdq.look();
         let Causes { message, fatal } = self.falcon.take_causes();
 
         if message {

@@ -28,6 +28,7 @@ pub use super::cmdq::Wait;
 pub(crate) use client::ClientObjects;
 pub(crate) use control::{
     control,
+    control_request,
     Target, //
 };
 pub use error::RmError;

@@ -52,6 +52,11 @@ use super::{
     Sink, //
 };
 
+/// Nobody has asked when a message comes.
+const UNWATCHED: i64 = -2;
+/// Somebody waits for the next one.
+const EXPECTED: i64 = -1;
+
 /// The tree of the PF.
 #[derive(Clone, Copy)]
 pub(super) struct PfTree<'gpu>(pub(super) Bar0<'gpu>);
@@ -201,7 +206,7 @@ pub(super) struct Subtree<'gpu> {
     tree: PfTree<'gpu>,
     number: usize,
     born: Instant<Monotonic>,
-    /// Nanoseconds from `born` to the last message; 0 when none has come.
+    /// [`UNWATCHED`], [`EXPECTED`], or nanoseconds from `born` to the message that was expected.
     message: Atomic<i64>,
     #[pin]
     sinks: Mutex<Sinks<'gpu>>,
@@ -219,7 +224,7 @@ impl<'gpu> Subtree<'gpu> {
                 tree,
                 number,
                 born: Instant::now(),
-                message: Atomic::new(0),
+                message: Atomic::new(UNWATCHED),
                 sinks <- new_mutex!(Sinks::new(*number)),
             }),
             GFP_KERNEL,
@@ -231,17 +236,24 @@ impl<'gpu> Subtree<'gpu> {
         1 << self.number
     }
 
-    /// Notes that a message has come. In the hard handler.
+    /// Notes that a message has come, if one is expected. In the hard handler.
     pub(super) fn note_message(&self) {
-        self.message
-            .store(self.born.elapsed().as_nanos().max(1), Relaxed);
+        // Where the clock is slow, reading it would cost more than all the rest of the handler.
+        if self.message.load(Relaxed) == EXPECTED {
+            self.message.store(self.born.elapsed().as_nanos(), Relaxed);
+        }
     }
 
-    /// Time since the last message.
-    pub(super) fn since_message(&self) -> Option<Delta> {
+    /// The next message is expected.
+    pub(super) fn expect_message(&self) {
+        self.message.store(EXPECTED, Relaxed);
+    }
+
+    /// When the message that is expected came, once it has.
+    pub(super) fn expected_message(&self) -> Option<Instant<Monotonic>> {
         match self.message.load(Relaxed) {
-            0 => None,
-            at => Some(Delta::from_nanos(self.born.elapsed().as_nanos() - at)),
+            UNWATCHED | EXPECTED => None,
+            at => Some(self.born + Delta::from_nanos(at)),
         }
     }
 

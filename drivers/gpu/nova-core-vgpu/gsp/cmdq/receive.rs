@@ -78,11 +78,21 @@ impl Pending {
 impl Cmdq<'_> {
     /// Takes every complete element out of the status queue. Returns how many there were.
     pub(super) fn drain(&self) -> usize {
-        let mut reader = self.reader.lock();
+        self.drain_as(&mut self.reader.lock())
+    }
+
+    /// The same, unless somebody else is about it.
+    pub(in crate::gsp) fn look(&self) {
+        if let Some(mut reader) = self.reader.try_lock() {
+            self.drain_as(&mut reader);
+        }
+    }
+
+    fn drain_as(&self, reader: &mut Reader) -> usize {
         let mut taken = 0;
 
         while self.check_alive().is_ok() {
-            match self.next_element(&mut reader) {
+            match self.next_element(reader) {
                 Ok(true) => taken += 1,
                 Ok(false) => break,
                 Err(what) => {

@@ -127,12 +127,13 @@ impl Waiters {
         })
     }
 
-    /// Registers a request with `expected` bytes of payload and returns its sequence number. `wake`
-    /// is completed when there is an outcome.
+    /// Registers a request with `expected` bytes of payload, made at the time `since`, and returns
+    /// its sequence number. `wake` is completed when there is an outcome.
     pub(super) fn add(
         &mut self,
         function: u32,
         expected: usize,
+        since: Instant<Monotonic>,
         wake: Arc<Completion>,
     ) -> Result<u32> {
         let sequence = self.next_sequence;
@@ -142,7 +143,7 @@ impl Waiters {
             expected,
             state: State::Waiting,
             wake,
-            since: Instant::now(),
+            since,
         };
 
         self.list.push(waiter, GFP_KERNEL)?;
@@ -325,6 +326,7 @@ mod tests {
         waiters.add(
             function,
             expected,
+            Instant::now(),
             Arc::pin_init(Completion::new(), GFP_KERNEL)?,
         )
     }
@@ -418,8 +420,8 @@ mod tests {
             Arc::pin_init(Completion::new(), GFP_KERNEL)?,
             Arc::pin_init(Completion::new(), GFP_KERNEL)?,
         );
-        let answered = waiters.add(CONTROL, 5, a.clone())?;
-        waiters.add(CONTROL, 1, b.clone())?;
+        let answered = waiters.add(CONTROL, 5, Instant::now(), a.clone())?;
+        waiters.add(CONTROL, 1, Instant::now(), b.clone())?;
 
         assert!(waiters.reply(CONTROL, answered, true, rpc(&[1, 2])?) == Matched::Reply);
         assert_eq!(a.wait_timeout(soon), Err(ETIMEDOUT));
