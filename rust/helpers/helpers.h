@@ -14,8 +14,12 @@
 #include <linux/workqueue.h>
 
 struct device;
+struct p2pdma_provider;
 struct pci_dev;
+struct phys_vec;
 struct vfio_device;
+struct vfio_pci_core_device;
+struct vfio_region_dma_range;
 
 struct pci_dev *nova_vgpu_helper_pci_physfn(struct pci_dev *dev);
 int nova_vgpu_helper_pci_domain_nr(struct pci_dev *dev);
@@ -28,5 +32,12 @@ bool nova_vgpu_helper_mod_delayed_work(struct delayed_work *work, unsigned long 
 void nova_vgpu_helper_dev_coredumpv(struct device *dev, void *data, size_t len);
 
 void nova_vgpu_helper_vfio_put_device(struct vfio_device *vdev);
+bool nova_vgpu_helper_device_iommu_mapped(struct device *dev);
+int nova_vgpu_helper_pm_resume_and_get(struct device *dev);
+void nova_vgpu_helper_pm_put(struct device *dev);
+int nova_vgpu_helper_vfio_get_dmabuf_phys(struct vfio_pci_core_device *core,
+					  struct p2pdma_provider **provider,
+					  unsigned int region, struct phys_vec *phys,
+					  struct vfio_region_dma_range *ranges, size_t count);
 
 #endif /* NOVA_VGPU_HELPERS_H */

@@ -8,6 +8,7 @@
 //!   device    Device<T>: the VFIO device with the driver's data; Enabled: what works while it is open;
 //!             Held: a counted reference
 //!   vtable    the C callbacks
+//!   memory    page faults, enabled or not, exports: who reaches the BARs, and when
 //!   transfer  Read, Write: read() and write() of the device file
 //!   region    RegionInfo, Mapping: description and mmap() of regions
 //! ```
@@ -17,12 +18,14 @@
 mod device;
 mod driver;
 mod id;
+mod memory;
 mod region;
 mod transfer;
 mod vtable;
 
 pub use self::{
     device::{
+        has_iommu,
         Device,
         DeviceData,
         Enabled,
@@ -37,6 +40,7 @@ pub use self::{
         IdTable, //
     },
     region::{
+        Area,
         Mapping,
         RegionInfo, //
     },

@@ -63,6 +63,10 @@ pub mod region {
     pub const FLAG_WRITE: u32 = bindings::VFIO_REGION_INFO_FLAG_WRITE;
     /// The region, or the parts that a sparse mmap capability names, can be mapped.
     pub const FLAG_MMAP: u32 = bindings::VFIO_REGION_INFO_FLAG_MMAP;
+
+    /// Capability that lists the parts that can be mapped.
+    // CAST: A small number.
+    pub const CAP_SPARSE_MMAP: u16 = bindings::VFIO_REGION_INFO_CAP_SPARSE_MMAP as u16;
 }
 
 /// Bits of a file offset below the region.

@@ -124,6 +124,22 @@ pub trait DeviceExt {
         Ok(u32::from(command) & bindings::PCI_COMMAND_MASTER != 0)
     }
 
+    /// Stops the device from starting DMA.
+    ///
+    /// # Errors
+    ///
+    /// As [`config_read16`](Self::config_read16).
+    fn clear_master(&self) -> Result {
+        // CAST: As in `has_master`; the bit is one of the low 16.
+        let (offset, master) = (
+            bindings::PCI_COMMAND as u16,
+            bindings::PCI_COMMAND_MASTER as u16,
+        );
+        let command = self.config_read16(offset)?;
+
+        self.config_write16(offset, command & !master)
+    }
+
     /// The SR-IOV capability.
     ///
     /// # Errors

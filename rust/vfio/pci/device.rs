@@ -58,6 +58,10 @@ use kernel_ext::{
 
 use super::{
     driver::Slot,
+    memory::{
+        self,
+        Exports, //
+    },
     vtable::VTable,
     Driver, //
 };
@@ -71,6 +75,9 @@ mod helper {
     #[allow(improper_ctypes)]
     extern "C" {
         pub(super) fn nova_vgpu_helper_vfio_put_device(vdev: *mut vfio::vfio_device);
+        pub(super) fn nova_vgpu_helper_device_iommu_mapped(
+            dev: *mut kernel::bindings::device,
+        ) -> bool;
     }
 }
 
@@ -83,6 +90,14 @@ mod helper {
 unsafe fn put(vdev: *mut vfio::vfio_device) {
     // SAFETY: By the requirements of this function.
     unsafe { helper::nova_vgpu_helper_vfio_put_device(vdev) };
+}
+
+/// Whether an IOMMU stands between the device and memory. To be asked in
+/// [`Driver::probe`](super::Driver::probe): later, VFIO may pretend one, if it was told to do without
+/// (`enable_unsafe_noiommu_mode`).
+pub fn has_iommu(pdev: &pci::Device<Bound>) -> bool {
+    // SAFETY: `pdev` is a valid device.
+    unsafe { helper::nova_vgpu_helper_device_iommu_mapped(&raw mut (*as_raw(pdev)).dev) }
 }
 
 /// A VFIO device and the driver's data of it, reachable by dereference.
@@ -136,6 +151,9 @@ impl<T: Driver> Device<T> {
             pin_init::raw_try_init((&raw mut (*this).data).cast::<T>(), data)?;
             (*this).live.store(true, ordering::Release);
         }
+        // SAFETY: The allocation begins with the core's device; nobody else knows it yet.
+        unsafe { (*this.cast::<vfio::vfio_pci_core_device>()).pci_ops = &Exports::<T>::OPS };
+
         // INVARIANT: `data` is initialised, and `pdev` bound.
         //
         // SAFETY: As above; the reference of the guard keeps the memory.
@@ -352,6 +370,13 @@ impl<'a, T: Driver> Enabled<'a, T> {
     /// The core must keep the device enabled for `'a`.
     pub(super) unsafe fn new(dev: &'a Device<T>) -> Self {
         Self(dev)
+    }
+
+    /// Whether the memory of the device answers at this moment: it is not in D3hot, and memory space
+    /// is enabled in the command register that user space sees.
+    pub fn memory_enabled(&self) -> bool {
+        // SAFETY: By the requirements of `new`.
+        unsafe { memory::is_enabled(self.0) }
     }
 
     /// The registers of a BAR, mapped by the core.

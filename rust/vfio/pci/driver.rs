@@ -116,6 +116,16 @@ pub trait Driver: Sized + Send + Sync + 'static {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
+    /// May the bytes `range` of `region` be mapped, or exported as a DMA buffer? Asked when a page
+    /// is touched, for one page or for several at once, and for each range of an export.
+    ///
+    /// Called with the memory lock of the core held for reading: what the driver takes here must not
+    /// be held around a call of the core.
+    fn mappable(dev: &Device<Self>, region: u32, range: core::ops::Range<u64>) -> bool {
+        let _ = (dev, region, range);
+        true
+    }
+
     /// Any other ioctl, see [`uapi`](crate::uapi); to be passed on with
     /// [`core_ioctl`](Device::core_ioctl).
     fn ioctl(dev: &Device<Self>, cmd: u32, arg: usize) -> Result<isize> {

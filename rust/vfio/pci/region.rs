@@ -7,8 +7,8 @@
 //!   mmap()            region << 40 | offset, length --> pages, inserted on fault by the core
 //! ```
 //!
-//! A region that is shown smaller than it is must be smaller in all four: description, `read()`,
-//! `write()` and `mmap()`.
+//! A region that is shown smaller than it is must be smaller in all of description, `read()`,
+//! `write()`, `mmap()` and exports ([`Driver::mappable`]).
 
 use kernel::{
     bindings,
@@ -18,6 +18,7 @@ use kernel::{
 };
 
 use super::{
+    memory::Faults,
     Device,
     Driver,
     Enabled, //
@@ -26,6 +27,27 @@ use crate::{
     bindings as vfio,
     uapi, //
 };
+
+/// A part of a region that can be mapped (`struct vfio_region_sparse_mmap_area`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Area {
+    /// First byte in the region, a multiple of the page size.
+    pub offset: u64,
+    /// Bytes, a multiple of the page size.
+    pub size: u64,
+}
+
+/// `struct vfio_region_info_cap_sparse_mmap` with its areas.
+#[repr(C)]
+struct Sparse<const N: usize> {
+    id: u16,
+    version: u16,
+    next: u32,
+    nr_areas: u32,
+    reserved: u32,
+    areas: [Area; N],
+}
 
 /// The answer to `VFIO_DEVICE_GET_REGION_INFO`.
 pub struct RegionInfo<'a, T: Driver> {
@@ -87,6 +109,44 @@ impl<'a, T: Driver> RegionInfo<'a, T> {
     /// Sets the flags.
     pub fn set_flags(&mut self, flags: u32) {
         self.info.flags = flags;
+    }
+
+    /// Whether the core maps a BAR, of which it says so only when the device has been opened.
+    pub fn core_maps(&self, bar: u32) -> bool {
+        // CAST: A `u32` fits into `usize`.
+        //
+        // SAFETY: The device is open; the core fills the array before.
+        let supported = unsafe { &(*self.dev.core()).bar_mmap_supported };
+
+        supported.get(bar as usize).copied().unwrap_or(false)
+    }
+
+    /// Says that only these `count` areas of the region can be mapped; the rest is for `read()` and
+    /// `write()`. A mapping of more succeeds, and its other pages give SIGBUS.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and `EINVAL` for more areas than there are.
+    pub fn add_sparse<const N: usize>(&mut self, areas: [Area; N], count: usize) -> Result {
+        let nr_areas = u32::try_from(count).map_err(|_| EINVAL)?;
+        let mut sparse = Sparse {
+            id: uapi::region::CAP_SPARSE_MMAP,
+            version: 1,
+            next: 0,
+            nr_areas,
+            reserved: 0,
+            areas,
+        };
+        let unused = N.checked_sub(count).ok_or(EINVAL)? * size_of::<Area>();
+
+        // SAFETY: `caps` is the buffer of the answer, and `sparse` a capability of this size.
+        to_result(unsafe {
+            vfio::vfio_info_add_capability(
+                self.caps,
+                (&raw mut sparse).cast(),
+                size_of::<Sparse<N>>() - unused,
+            )
+        })
     }
 
     /// Makes the region one of its own, at the file offset where [`Driver::read`] and the others see
@@ -158,13 +218,19 @@ impl<'a, T: Driver> Mapping<'a, T> {
             .filter(|end| *end <= uapi::OFFSET_MASK + 1)
     }
 
-    /// Has the core map a BAR. It checks that it is one, and its size as the hardware has it.
+    /// Has the core map a BAR. It checks that it is one, and its size as the hardware has it. Its
+    /// pages come when they are touched, if [`Driver::mappable`] lets them.
     ///
     /// # Errors
     ///
     /// `EINVAL` when the range cannot be mapped.
     pub fn forward(&self) -> Result {
         // SAFETY: The device is open, and by the type invariant.
-        to_result(unsafe { vfio::vfio_pci_core_mmap(self.dev.vdev(), self.vma) })
+        to_result(unsafe { vfio::vfio_pci_core_mmap(self.dev.vdev(), self.vma) })?;
+
+        // SAFETY: By the type invariant. The core has made a mapping of its device, whose pages are
+        // inserted by page number.
+        unsafe { (*self.vma).vm_ops = &Faults::<T>::OPS };
+        Ok(())
     }
 }

@@ -6,7 +6,8 @@
 //!   struct vfio_device_ops
 //!     init, release                        Device
 //!     open_device, close_device            the core's enable and disable around the driver's hooks
-//!     read, write, ioctl, mmap,            the driver's hook, if it has one,
+//!     read, write                          the driver's hook, if it has one, with the device awake,
+//!     ioctl, mmap,                         the driver's hook, if it has one,
 //!     get_region_info_caps                 else the core's function
 //!     request                              the core's function, then the hook
 //!     *_iommufd, *_ioas, match*,           always those of VFIO
@@ -25,6 +26,7 @@ use kernel::{
 };
 
 use super::{
+    memory::Awake,
     Device,
     Driver,
     Enabled,
@@ -168,6 +170,7 @@ impl<T: Driver> VTable<T> {
             // SAFETY: VFIO calls this for open devices, with a file position of its own.
             let (dev, position) = unsafe { (Device::<T>::from_vdev(vdev), &mut *ppos) };
 
+            let _awake = Awake::new(dev)?;
             // SAFETY: The device stays open during the call.
             let mut transfer = unsafe { Read::new(dev, buf.cast(), count, position) }?;
 
@@ -188,6 +191,7 @@ impl<T: Driver> VTable<T> {
             // SAFETY: VFIO calls this for open devices, with a file position of its own.
             let (dev, position) = unsafe { (Device::<T>::from_vdev(vdev), &mut *ppos) };
 
+            let _awake = Awake::new(dev)?;
             // SAFETY: The device stays open during the call.
             let mut transfer = unsafe { Write::new(dev, buf.cast_mut().cast(), count, position) }?;
 

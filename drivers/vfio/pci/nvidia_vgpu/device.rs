@@ -3,12 +3,18 @@
 //! The guest's view of its device: configuration space and regions of the VFIO device file.
 //!
 //! ```text
-//!   CONFIG  read    the core's bytes, then those of the type over them
-//!           write   BAR1 kept here, COMMAND.BME told to the plugin, all of it to the core
-//!   BAR1    info, read, write, mmap   end at the size of the type
-//!   others  the core
+//!   CONFIG  read    the core's bytes and our own, piece by piece: see `config`
+//!           write   BAR1 kept here, COMMAND.BME told to the plugin, the rest to the core
+//!   BAR0    info    what can be mapped; read and write reach all of it
+//!   BAR1    all     ends at the size of the type: see `region`
+//!   BAR3            the core
+//!   others          not there
 //! ```
+//!
+//! Memory of a BAR answers while COMMAND.MEM is set and the VF is not in D3hot. Otherwise accesses
+//! give EIO and touched pages SIGBUS, as they do on every device of VFIO that has the bit.
 
+use core::ops::Range;
 use kernel::{
     pci,
     prelude::*, //
@@ -16,6 +22,7 @@ use kernel::{
 use kernel_ext::pci::DeviceExt;
 use vfio::{
     pci::{
+        Area,
         Device,
         Mapping,
         Read,
@@ -30,21 +37,27 @@ use crate::{
     types::VgpuType, //
 };
 
+pub(crate) mod capabilities;
 pub(crate) mod config;
 pub(crate) mod irq;
 pub(crate) mod region;
 pub(crate) mod reset;
 
-use config::ConfigSpace;
-
-/// Linux resource index of BAR1.
-const BAR1: u32 = 1;
+use capabilities::Chain;
+use config::{
+    ConfigSpace,
+    Source, //
+};
+use region::{
+    Bar0,
+    Bar1, //
+};
 
 /// What a guest sees instead of the hardware.
-#[derive(Clone, Copy)]
 pub(crate) struct View {
     config: ConfigSpace,
-    bar1_size: u64,
+    bar0: Bar0,
+    bar1: Bar1,
 }
 
 impl View {
@@ -52,93 +65,187 @@ impl View {
     ///
     /// # Errors
     ///
-    /// `ENODEV` when the VF has no BAR1.
+    /// `ENODEV` when the VF lacks something that every vGPU has.
     pub(crate) fn new(
         pdev: &pci::Device<kernel::device::Bound>,
         vgpu_type: &VgpuType,
     ) -> Result<Self> {
-        let bar1_size = region::exposed_bar1(vgpu_type.bar1_size, pdev.resource_len(BAR1)?)
+        // All ones are what hardware reads where nothing is.
+        let chain = Chain::new(|at| pdev.config_read32(at).unwrap_or(!0)).map_err(|missing| {
+            dev_err!(pdev, "the VF has no {}\n", missing.0);
+            ENODEV
+        })?;
+        let bar1 = Bar1::new(vgpu_type.bar1_size, pdev.resource_len(index::BAR1)?)
             .ok_or(ENODEV)
             .inspect_err(|_| dev_err!(pdev, "BAR1 is not assigned\n"))?;
+        let msix = chain.msix();
+        let bar0 = Some(msix)
+            .filter(|msix| msix.bar == index::BAR0)
+            .and_then(|msix| {
+                let table = msix.offset..msix.offset.checked_add(msix.size)?;
+                let size = pdev.resource_len(index::BAR0).ok()?;
+                Bar0::new(size, table, vgpu_type.max_instance > 1)
+            })
+            .ok_or(ENODEV)
+            .inspect_err(|_| {
+                dev_err!(
+                    pdev,
+                    "the MSI-X table is in BAR {} at {:#x}, not where GPUs have it\n",
+                    msix.bar,
+                    msix.offset
+                );
+            })?;
+
         Ok(Self {
-            config: ConfigSpace::new(vgpu_type.vdev_device, vgpu_type.vdev_subsystem, bar1_size),
-            bar1_size,
+            config: ConfigSpace::new(
+                vgpu_type.vdev_device,
+                vgpu_type.vdev_subsystem,
+                bar1.size,
+                &chain,
+            ),
+            bar0,
+            bar1,
         })
     }
 }
 
-/// The view, while the device is open.
-fn view(dev: &Device<Vf>) -> Result<View> {
-    (*dev.view.lock()).ok_or(ENODEV)
+/// Looks at the view, which there is while the device is open.
+fn with_view<R>(dev: &Device<Vf>, look: impl FnOnce(&mut View) -> R) -> Result<R> {
+    (*dev.view.lock()).as_mut().map(look).ok_or(ENODEV)
 }
 
 /// `read()` of the device file.
 pub(crate) fn read(dev: &Device<Vf>, transfer: &mut Read<'_, Vf>) -> Result<usize> {
+    let (offset, len) = (transfer.offset(), transfer.len());
+
     match transfer.region() {
-        index::CONFIG => {
-            let count = transfer.forward()?;
-            for overlay in view(dev)?.config.overlays() {
-                let bytes = overlay.bytes();
-                transfer.patch(overlay.offset..overlay.offset + bytes.len() as u64, bytes)?;
-            }
-            Ok(count)
-        }
+        index::CONFIG => read_config(dev, transfer),
+        index::BAR0..=index::BAR5 if !transfer.enabled().memory_enabled() => Err(EIO),
         index::BAR1 => {
-            let size = view(dev)?.bar1_size;
-            let len = region::clamp(transfer.offset(), transfer.len(), size).ok_or(EINVAL)?;
-            transfer.forward_max(len)
+            let split = with_view(dev, |view| view.bar1.split(offset, len))?;
+            let (backed, taken) = split.ok_or(EINVAL)?;
+            if backed > 0 {
+                transfer.forward_part(0..backed)?;
+            }
+            transfer.fill(backed..taken, 0xff)?;
+            transfer.complete(taken)
         }
-        _ => transfer.forward(),
+        index::BAR0..=index::BAR5 => {
+            let count = transfer.forward_part(0..len)?;
+            transfer.complete(count)
+        }
+        _ => Err(EINVAL),
     }
+}
+
+fn read_config(dev: &Device<Vf>, transfer: &mut Read<'_, Vf>) -> Result<usize> {
+    let (offset, len) = (transfer.offset(), transfer.len());
+    let mut done = 0;
+
+    if offset >= config::SIZE {
+        return Err(EINVAL);
+    }
+    while let Some(piece) = with_view(dev, |view| {
+        view.config.piece(offset + done as u64, len - done)
+    })? {
+        let part = done..done + piece.len;
+        match piece.source {
+            Source::Core => {
+                transfer.forward_part(part)?;
+            }
+            Source::Own(bytes) | Source::Bar1(bytes) => {
+                transfer.put(done, bytes.get(..piece.len).ok_or(EINVAL)?)?;
+            }
+            Source::Nobody => transfer.fill(part, 0)?,
+        }
+        done += piece.len;
+    }
+    transfer.complete(done)
 }
 
 /// `write()` of the device file.
 pub(crate) fn write(dev: &Device<Vf>, transfer: &mut Write<'_, Vf>) -> Result<usize> {
+    let (offset, len) = (transfer.offset(), transfer.len());
+
     match transfer.region() {
         index::CONFIG => write_config(dev, transfer),
+        index::BAR0..=index::BAR5 if !transfer.enabled().memory_enabled() => Err(EIO),
         index::BAR1 => {
-            let size = view(dev)?.bar1_size;
-            let len = region::clamp(transfer.offset(), transfer.len(), size).ok_or(EINVAL)?;
-            transfer.forward_max(len)
+            let split = with_view(dev, |view| view.bar1.split(offset, len))?;
+            let (backed, taken) = split.ok_or(EINVAL)?;
+            if backed > 0 {
+                transfer.forward_part(0..backed)?;
+            }
+            transfer.complete(taken)
         }
-        _ => transfer.forward(),
+        index::BAR0..=index::BAR5 => {
+            let count = transfer.forward_part(0..len)?;
+            transfer.complete(count)
+        }
+        _ => Err(EINVAL),
     }
 }
 
 fn write_config(dev: &Device<Vf>, transfer: &mut Write<'_, Vf>) -> Result<usize> {
-    let mut bar1 = [0; 8];
-    if let Some(part) = transfer.fetch(config::BAR1, &mut bar1)? {
-        if let Some(view) = &mut *dev.view.lock() {
-            let offset = config::BAR1.start + part.start as u64;
-            view.config.write(offset, bar1.get(part).ok_or(EINVAL)?);
+    let (offset, len) = (transfer.offset(), transfer.len());
+    let mut done = 0;
+
+    if offset >= config::SIZE {
+        return Err(EINVAL);
+    }
+    while let Some(piece) = with_view(dev, |view| {
+        view.config.piece(offset + done as u64, len - done)
+    })? {
+        let at = offset + done as u64;
+        match piece.source {
+            Source::Core if at == config::COMMAND => {
+                write_command(dev, transfer, done..done + piece.len)?;
+            }
+            Source::Core => {
+                transfer.forward_part(done..done + piece.len)?;
+            }
+            Source::Bar1(mut bytes) => {
+                let bytes = bytes.get_mut(..piece.len).ok_or(EINVAL)?;
+                transfer.get(done, bytes)?;
+                with_view(dev, |view| view.config.write_bar1(at, bytes))?;
+            }
+            Source::Own(_) | Source::Nobody => (),
         }
+        done += piece.len;
     }
-    let mut command = [0; 2];
-    let Some(part) = transfer.fetch(config::COMMAND, &mut command)? else {
-        return transfer.forward();
-    };
-    let offset = config::COMMAND.start + part.start as u64;
-    let wanted = config::written_command(0, offset, command.get(part).ok_or(EINVAL)?);
-    if wanted.is_some_and(|c| c & config::COMMAND_MASTER != 0) {
-        // Before the VF can do DMA, the plugin has to agree.
-        set_bus_master(dev, true)?;
-    }
-    let count = transfer.forward()?;
-    // What counts is what the core made of it: user memory may have changed in between.
-    set_bus_master(dev, dev.pdev().has_master()?)?;
-    Ok(count)
+    transfer.complete(done)
 }
 
-/// Tells the plugin if bus mastering is not as it was last told.
+/// Writes bytes `part` of the transfer, which begin with the command register.
+fn write_command(dev: &Device<Vf>, transfer: &mut Write<'_, Vf>, part: Range<usize>) -> Result {
+    let mut command = [0];
+    transfer.get(part.start, &mut command)?;
+    if command[0] & config::COMMAND_MASTER != 0 {
+        // Before the VF can do DMA, the plugin has to agree.
+        tell_bus_master(dev, || Ok(true))?;
+    }
+    transfer.forward_part(part)?;
+    // What counts is what the core made of it: user memory may have changed in between.
+    tell_bus_master(dev, || dev.pdev().has_master()).inspect_err(|_| {
+        if dev.pdev().clear_master().is_err() {
+            dev_err!(dev, "bus mastering cannot be switched off\n");
+        }
+    })
+}
+
+/// Tells the plugin if bus mastering is not as it was last told. `state` is asked while nobody else
+/// can tell it anything, so that the last one who changes the register is right.
 ///
 /// # Errors
 ///
-/// `EPERM` when the plugin does not allow it; what the message says.
-fn set_bus_master(dev: &Device<Vf>, enable: bool) -> Result {
-    let mut state = dev.state.lock();
-    let Some(instance) = state.running().filter(|i| i.bme() != enable) else {
+/// `EPERM` when the plugin does not allow it, `EIO` when there is no plugin any more; what the
+/// message says.
+fn tell_bus_master(dev: &Device<Vf>, state: impl FnOnce() -> Result<bool>) -> Result {
+    let mut vgpu = dev.state.lock();
+    let enable = state()?;
+    let Some(instance) = vgpu.running().filter(|i| i.bme() != enable) else {
         // A guest whose vGPU is dead must not begin to do DMA.
-        return if enable && state.is_dead() {
+        return if enable && vgpu.is_dead() {
             Err(EIO)
         } else {
             Ok(())
@@ -152,7 +259,7 @@ fn set_bus_master(dev: &Device<Vf>, enable: bool) -> Result {
         }
         Err(e) => {
             dev_err!(dev, "bus mastering: {}\n", e);
-            reset::fail_if_unusable(dev, &mut state);
+            reset::fail_if_unusable(dev, &mut vgpu);
             Err(e.into())
         }
     }
@@ -160,19 +267,67 @@ fn set_bus_master(dev: &Device<Vf>, enable: bool) -> Result {
 
 /// `VFIO_DEVICE_GET_REGION_INFO`.
 pub(crate) fn region_info(dev: &Device<Vf>, info: &mut RegionInfo<'_, Vf>) -> Result {
-    info.forward()?;
-    if info.index() == index::BAR1 && info.size() != 0 {
-        info.set_size(view(dev)?.bar1_size);
+    match info.index() {
+        index::BAR0 => {
+            let flags = index::FLAG_READ | index::FLAG_WRITE;
+            if !info.core_maps(index::BAR0) {
+                info.set_own(dev.pdev().resource_len(index::BAR0)?, flags);
+                return Ok(());
+            }
+            let (areas, count) = with_view(dev, |view| {
+                let areas = view
+                    .bar0
+                    .areas()
+                    .map(|(offset, size)| Area { offset, size });
+                (areas, view.bar0.count())
+            })?;
+            info.set_own(
+                dev.pdev().resource_len(index::BAR0)?,
+                flags | index::FLAG_MMAP,
+            );
+            info.add_sparse(areas, count)
+        }
+        index::BAR1 => {
+            let bar1 = with_view(dev, |view| view.bar1)?;
+            info.forward()?;
+            info.set_size(bar1.size);
+            if bar1.backed == bar1.size || info.flags() & index::FLAG_MMAP == 0 {
+                return Ok(());
+            }
+            let backed = Area {
+                offset: 0,
+                size: bar1.backed,
+            };
+            info.add_sparse([backed], 1)
+        }
+        index::BAR2..=index::BAR5 | index::CONFIG => info.forward(),
+        index::ROM => {
+            info.set_own(0, 0);
+            Ok(())
+        }
+        _ => Err(EINVAL),
     }
-    Ok(())
 }
 
 /// `mmap()` of the device file.
 pub(crate) fn mmap(dev: &Device<Vf>, mapping: &Mapping<'_, Vf>) -> Result {
-    if mapping.region() == index::BAR1
-        && !region::contains(mapping.offset(), mapping.len(), view(dev)?.bar1_size)
-    {
-        return Err(EINVAL);
+    if mapping.region() == index::BAR1 {
+        let size = with_view(dev, |view| view.bar1.size)?;
+        if !region::contains(mapping.offset(), mapping.len(), size) {
+            return Err(EINVAL);
+        }
     }
     mapping.forward()
+}
+
+/// May these bytes of a BAR be mapped or exported? Called with the core's memory lock held, in which
+/// the lock of the view nests.
+pub(crate) fn mappable(dev: &Device<Vf>, region: u32, range: &Range<u64>) -> bool {
+    let allowed = with_view(dev, |view| match region {
+        index::BAR0 => view.bar0.is_mappable(range),
+        index::BAR1 => view.bar1.is_mappable(range),
+        _ => true,
+    });
+
+    allowed.unwrap_or(false)
 }

@@ -139,6 +139,11 @@ pub(crate) struct Vf {
 impl Vf {
     /// Finds the PF's handle and attaches to it.
     fn attach(pdev: &pci::Device<Bound>) -> Result<(Identity, Attachment<Manager>)> {
+        // Without one, a guest could have its vGPU write to any memory of the host.
+        if !vfio::pci::has_iommu(pdev) {
+            dev_err!(pdev, "is not behind an IOMMU, which a vGPU needs\n");
+            return Err(EPERM);
+        }
         let handle = Handle::from_vf(pdev).inspect_err(|e| {
             dev_err!(
                 pdev,
@@ -289,6 +294,10 @@ impl vfio::pci::Driver for Vf {
 
     fn mmap(dev: &Device<Self>, mapping: &Mapping<'_, Self>) -> Result {
         device::mmap(dev, mapping)
+    }
+
+    fn mappable(dev: &Device<Self>, region: u32, range: core::ops::Range<u64>) -> bool {
+        device::mappable(dev, region, &range)
     }
 
     fn ioctl(dev: &Device<Self>, cmd: u32, arg: usize) -> Result<isize> {

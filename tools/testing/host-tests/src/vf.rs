@@ -3,6 +3,8 @@
 //! Pure parts of the VF driver, `drivers/vfio/pci/nvidia_vgpu/`, side by side as in their own
 //! modules, and the tests of each in `vf/`.
 
+#[path = "../../../../drivers/vfio/pci/nvidia_vgpu/device/capabilities.rs"]
+mod capabilities;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/plugin/channel.rs"]
 mod channel;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/types/channels.rs"]
@@ -27,6 +29,7 @@ mod status;
 mod wire;
 
 mod channel_tests;
+mod config_tests;
 mod device_tests;
 mod metadata_tests;
 mod type_tests;

@@ -1,107 +1,124 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Configuration space, regions, and the wire structures of the controls.
+//! Regions of the device file, and the wire structures of the controls.
 
-use super::config::{written_command, ConfigSpace};
-use super::region::{clamp, contains, exposed_bar1};
+use super::region::{contains, Bar0, Bar1};
 use super::wire::{Bootload, ENGINES};
 use proptest::prelude::*;
 use zerocopy::{FromZeros, IntoBytes};
 
 const MIB: u64 = 1 << 20;
-
-/// All 256 bytes as a guest would read them over a core that says 0xff everywhere.
-fn view(config: &ConfigSpace) -> [u8; 256] {
-    let mut bytes = [0xff; 256];
-    for overlay in config.overlays() {
-        let at = overlay.offset as usize;
-        bytes[at..at + overlay.bytes().len()].copy_from_slice(overlay.bytes());
-    }
-    bytes
-}
-
-#[test]
-fn ids_are_the_types() {
-    let bytes = view(&ConfigSpace::new(0x26b1, 0x170a, 256 * MIB));
-    assert_eq!(bytes[..4], [0xff, 0xff, 0xb1, 0x26]);
-    assert_eq!(bytes[0x2c..0x30], [0xde, 0x10, 0x0a, 0x17]);
-    assert_eq!(bytes[0x30], 0xff);
-}
-
-#[test]
-fn bar1_is_sized_like_a_register() {
-    for (size, low, high) in [
-        (256 * MIB, 0xf000_000c_u32, 0xffff_ffff_u32),
-        (2048 * MIB, 0x8000_000c, 0xffff_ffff),
-        (8192 * MIB, 0x0000_000c, 0xffff_fffe),
-    ] {
-        let mut config = ConfigSpace::new(1, 2, size);
-        config.write(0x14, &[0xff; 4]);
-        config.write(0x18, &[0xff; 4]);
-        assert_eq!(view(&config)[0x14..0x18], low.to_le_bytes());
-        assert_eq!(view(&config)[0x18..0x1c], high.to_le_bytes());
-        // 64 GiB is aligned for each of these sizes.
-        config.write(0x14, &0_u32.to_le_bytes());
-        config.write(0x18, &0x10_u32.to_le_bytes());
-        assert_eq!(view(&config)[0x14..0x1c], 0x10_0000_000c_u64.to_le_bytes());
-    }
-}
-
-proptest! {
-    /// However a guest slices its writes, BAR1 ends up with the bytes that hit it.
-    #[test]
-    fn bar1_takes_any_slicing(value in any::<u64>(), cuts in prop::collection::btree_set(1..32usize, 0..6)) {
-        let mut image = [0u8; 32]; // offsets 8..40
-        image[12..20].copy_from_slice(&value.to_le_bytes());
-        let mut sliced = ConfigSpace::new(1, 2, 4096);
-        let mut start = 0;
-        for end in cuts.into_iter().chain([32]) {
-            sliced.write(8 + start as u64, &image[start..end]);
-            start = end;
-        }
-        let expect = ((value & !4095) | 0xc).to_le_bytes();
-        prop_assert_eq!(&view(&sliced)[0x14..0x1c], &expect[..]);
-    }
-
-    #[test]
-    fn clamped_accesses_stay_inside(offset in any::<u64>(), len in 0..10_000usize, size in any::<u64>()) {
-        match clamp(offset, len, size) {
-            None => prop_assert!(offset >= size),
-            Some(n) => prop_assert!(n <= len && contains(offset, n as u64, size)),
-        }
-    }
-}
-
-#[test]
-fn command_writes_are_merged_by_byte() {
-    assert_eq!(written_command(0x0400, 0x04, &[0x06]), Some(0x0406));
-    assert_eq!(written_command(0x0406, 0x05, &[0x00]), Some(0x0006));
-    assert_eq!(
-        written_command(0, 0x04, &[0x07, 0x05, 0xff, 0xff]),
-        Some(0x0507)
-    );
-    assert_eq!(written_command(0, 0x02, &[1, 2, 3, 4]), Some(0x0403));
-    assert_eq!(written_command(0, 0x06, &[0xff, 0xff]), None);
-    assert_eq!(written_command(0, 0x00, &[0xff; 4]), None);
-}
+const MSIX: std::ops::Range<u64> = 0x1_0000..0x1_0060;
 
 #[test]
 fn bar1_is_the_smaller_of_type_and_hardware() {
-    assert_eq!(exposed_bar1(256 * MIB, 2048 * MIB), Some(256 * MIB));
-    assert_eq!(exposed_bar1(8192 * MIB, 2048 * MIB), Some(2048 * MIB));
-    assert_eq!(exposed_bar1(0, 2048 * MIB), Some(2048 * MIB));
-    assert_eq!(exposed_bar1(300 * MIB, 2048 * MIB), Some(256 * MIB));
-    assert_eq!(exposed_bar1(0, 0), None);
-    assert_eq!(exposed_bar1(2048, 2048), None);
+    let bar1 = |wanted, physical| Bar1::new(wanted, physical).map(|b| (b.size, b.backed));
+    let whole = |size| Some((size, size));
+    assert_eq!(bar1(256 * MIB, 2048 * MIB), whole(256 * MIB));
+    assert_eq!(bar1(8192 * MIB, 2048 * MIB), whole(2048 * MIB));
+    assert_eq!(bar1(0, 2048 * MIB), whole(2048 * MIB));
+    assert_eq!(bar1(4096, 4096), whole(4096));
+    assert_eq!(bar1(300 * MIB, 2048 * MIB), Some((512 * MIB, 300 * MIB)));
+    assert_eq!(bar1(5000, 1 << 20), whole(4096));
+    assert_eq!(bar1(0, 0), None);
+    assert_eq!(bar1(2048, 1 << 20), None);
+    assert_eq!(bar1(0, 2048), None);
+    assert_eq!(bar1(0, u64::MAX), None);
 }
 
 #[test]
-fn clamping_at_the_edges() {
-    assert_eq!(clamp(0, 8, 8), Some(8));
-    assert_eq!(clamp(4, 8, 8), Some(4));
-    assert_eq!(clamp(8, 1, 8), None);
-    assert_eq!(clamp(u64::MAX, 1, 8), None);
-    assert!(contains(0, 8, 8) && !contains(1, 8, 8) && !contains(u64::MAX, 2, u64::MAX));
+fn accesses_of_bar1_at_its_ends() {
+    let bar1 = Bar1::new(3 * 4096, 1 << 20).unwrap();
+    assert_eq!((bar1.size, bar1.backed), (0x4000, 0x3000));
+    assert_eq!(bar1.split(0, 8), Some((8, 8)));
+    assert_eq!(bar1.split(0x2ffc, 8), Some((4, 8)));
+    assert_eq!(bar1.split(0x3000, 8), Some((0, 8)));
+    assert_eq!(bar1.split(0x3ffc, 8), Some((0, 4)));
+    assert_eq!(bar1.split(0x2000, 0x1_0000), Some((0x1000, 0x2000)));
+    assert_eq!(bar1.split(0x4000, 1), None);
+    assert_eq!(bar1.split(u64::MAX, 1), None);
+    assert!(bar1.is_mappable(&(0x2000..0x3000)) && !bar1.is_mappable(&(0x2000..0x4000)));
+}
+
+#[test]
+fn bar0_is_mapped_around_what_is_trapped() {
+    let areas = |size, msix, shares| {
+        let bar = Bar0::new(size, msix, shares).unwrap();
+        bar.areas()[..bar.count()].to_vec()
+    };
+    // The layout of an AD102 VF.
+    assert_eq!(
+        areas(0x4_0000, MSIX, true),
+        [(0, 0x3000), (0x4000, 0xc000), (0x1_1000, 0x2_f000)]
+    );
+    assert_eq!(
+        areas(0x4_0000, MSIX, false),
+        [(0, 0x1_0000), (0x1_1000, 0x2_f000)]
+    );
+    // A table in the same page, before it, at an end, behind the end.
+    assert_eq!(
+        areas(0x8000, 0x3800..0x3860, true),
+        [(0, 0x3000), (0x4000, 0x4000)]
+    );
+    assert_eq!(
+        areas(0x8000, 0x1ff0..0x2010, true),
+        [(0, 0x1000), (0x4000, 0x4000)]
+    );
+    assert_eq!(areas(0x8000, 0..16, false), [(0x1000, 0x7000)]);
+    assert_eq!(areas(0x8000, 0x7ff0..0x8000, false), [(0, 0x7000)]);
+    assert_eq!(areas(0x8000, 0x9000..0x9010, false), [(0, 0x8000)]);
+    assert_eq!(areas(0x1000, 0..16, true), []);
+    assert_eq!(Bar0::new(0x8000, 0..u64::MAX, true), None);
+}
+
+proptest! {
+    #[test]
+    fn no_page_of_bar0_is_both_or_neither(
+        pages in 0u64..64,
+        table in 0u64..0x5_0000,
+        entries in 1u64..64,
+        shares: bool,
+    ) {
+        let msix = table..table + 16 * entries;
+        let bar = Bar0::new(pages * 4096, msix.clone(), shares).unwrap();
+        let areas = &bar.areas()[..bar.count()];
+        for page in 0..pages + 1 {
+            let bytes = page * 4096..(page + 1) * 4096;
+            let trapped = bytes.start < msix.end && msix.start < bytes.end
+                || shares && bytes.start == 0x3000;
+            let mapped = areas.iter().any(|(start, len)| (*start..start + len).contains(&bytes.start));
+            prop_assert_eq!(mapped, !trapped && page < pages);
+            prop_assert_eq!(bar.is_mappable(&bytes), mapped);
+        }
+        prop_assert!(areas.iter().all(|(start, len)| start % 4096 == 0 && len % 4096 == 0 && *len > 0));
+        prop_assert!(areas.windows(2).all(|w| w[0].0 + w[0].1 < w[1].0));
+    }
+
+    #[test]
+    fn accesses_of_bar1_stay_inside(
+        offset in prop_oneof![any::<u64>(), 0u64..1 << 22],
+        len in 0..10_000usize,
+        wanted in 0u64..1 << 22,
+        physical in (12u32..22).prop_map(|n| 1u64 << n),
+    ) {
+        let Some(bar1) = Bar1::new(wanted, physical) else {
+            prop_assert!(wanted != 0 && wanted < 4096);
+            return Ok(());
+        };
+        prop_assert!(bar1.size.is_power_of_two() && bar1.size <= physical);
+        prop_assert!(bar1.backed <= bar1.size && bar1.backed > bar1.size / 2);
+        prop_assert!(wanted == 0 || bar1.backed <= wanted);
+        match bar1.split(offset, len) {
+            None => prop_assert!(offset >= bar1.size),
+            Some((backed, taken)) => {
+                prop_assert!(backed <= taken && taken <= len);
+                prop_assert!(contains(offset, taken as u64, bar1.size));
+                prop_assert!(backed == 0 || contains(offset, backed as u64, bar1.backed));
+                prop_assert!(taken == len || offset + taken as u64 == bar1.size);
+                prop_assert!(backed == taken || offset + backed as u64 >= bar1.backed);
+            }
+        }
+    }
 }
 
 #[test]
