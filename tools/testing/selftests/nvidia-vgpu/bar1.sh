@@ -21,9 +21,9 @@ beside_a_vgpu() {
 	return $status
 }
 
-result "mappings show what they should, twenty times" in_turn 20 reads ok "$selftest"
+result "mappings show what they should, twenty times (R9)" in_turn 20 reads ok "$selftest"
 # Mappings are made and removed under a lock that all of them share.
-result "four at a time" side_by_side 4 reads ok "$selftest"
+result "four at a time (R9)" side_by_side 4 reads ok "$selftest"
 result "enable a VF" enable_vfs 1
 result "while a vGPU is open" beside_a_vgpu
 writes 0 "$numvfs"

@@ -238,13 +238,13 @@ with_model() {
 
 polled=$(ce polled)
 finished=$(ce finished)
-result "fills and copies, five times" in_turn 5 reads ok "$selftest"
+result "fills and copies, five times (R9, R10)" in_turn 5 reads ok "$selftest"
 # They share the engine, piece by piece.
-result "four at a time" side_by_side 4 reads ok "$selftest"
+result "four at a time (R10)" side_by_side 4 reads ok "$selftest"
 result "interrupts tell when work is done" interrupts_tell "$polled" "$finished"
-with_model "the engine did what it was asked" agrees_with_the_model
-with_model "its channel is in a group of its own" in_a_group
-with_model "an engine that hangs times out" hangs
+with_model "the engine did what it was asked (R10)" agrees_with_the_model
+with_model "its channel is in a group of its own (R10)" in_a_group
+with_model "an engine that hangs times out (R10, R38)" hangs
 with_model "and works again" works_again
 with_model "a channel error is told at once" faults
 with_model "and the engine works again" works_again
@@ -255,7 +255,7 @@ idle() {
 	scrubbed && [ "$(ce in_flight)" = 0 ]
 }
 with_model "a killed caller begins nothing more" killed
-with_model "two callers share the engine" shares
+with_model "two callers share the engine (R38)" shares
 result "nothing is in flight" idle
 result "nothing is left behind" settled
 result "the GPU refused nothing" no_refusals

@@ -84,11 +84,11 @@ close_two() {
 	! grep -E 'guest|quarantine' "$channels"
 }
 
-result "the driver keeps one ID for itself" driver_has_one
+result "the driver keeps one ID for itself (R7)" driver_has_one
 result "enable two VFs" enable_vfs 2
-result "each vGPU has a range of its own" two_vgpus
+result "each vGPU has a range of its own (R7, R17)" two_vgpus
 result "the driver's ID is still its own" driver_has_one
-result "ranges go with their vGPUs" close_two
+result "ranges go with their vGPUs (R7)" close_two
 disable_vfs
 result "nothing is left behind" settled
 result "the GPU refused nothing" no_refusals

@@ -217,18 +217,18 @@ read -r type_1g mib_1g <<<"$(type_named 1Q)"
 read -r type_24g mib_24g <<<"$(type_named 24Q)"
 read -r type_all mib_all <<<"$(type_named 48Q)"
 remember selected
-result "after boot all FB is scrubbed" all_is_scrubbed
-result "three vGPUs of 1 GiB, one after another" cycles "$type_1g" "$mib_1g"
-result "three vGPUs of 24 GiB, one after another" cycles "$type_24g" "$mib_24g"
-result "the next vGPU at once, in the same memory" same_memory_at_once
+result "after boot all FB is scrubbed (R39)" all_is_scrubbed
+result "three vGPUs of 1 GiB, one after another (R8, R39)" cycles "$type_1g" "$mib_1g"
+result "three vGPUs of 24 GiB, one after another (R8, R39)" cycles "$type_24g" "$mib_24g"
+result "the next vGPU at once, in the same memory (R39)" same_memory_at_once
 result "counts after them" settled selected
 if have_model; then
-	result "closing 1 GiB waits for no scrub, which leaves no byte" close_comes_first "$type_1g" "$mib_1g"
-	result "closing 24 GiB waits for no scrub, which leaves no byte" close_comes_first "$type_24g" "$mib_24g"
-	result "a scrub that hangs delays neither close nor another VF" harms_nobody ce-hang=1
-	result "a scrub that faults delays neither close nor another VF" harms_nobody ce-fault=1
-	result "while scrubs hang, nothing dirty is handed out" refused_until_it_works ce-hang
-	result "while scrubs fault, nothing dirty is handed out" refused_until_it_works ce-fault
+	result "closing 1 GiB waits for no scrub, which leaves no byte (R38, R39)" close_comes_first "$type_1g" "$mib_1g"
+	result "closing 24 GiB waits for no scrub, which leaves no byte (R38, R39)" close_comes_first "$type_24g" "$mib_24g"
+	result "a scrub that hangs delays neither close nor another VF (R38)" harms_nobody ce-hang=1
+	result "a scrub that faults delays neither close nor another VF (R38)" harms_nobody ce-fault=1
+	result "while scrubs hang, nothing dirty is handed out (R39)" refused_until_it_works ce-hang
+	result "while scrubs fault, nothing dirty is handed out (R39)" refused_until_it_works ce-fault
 	result "who waits for a scrub can be killed" killed_while_waiting
 	result "the GPU refused nothing" no_refusals
 	result "unbinding while a scrub hangs" unbound_while_scrubbing

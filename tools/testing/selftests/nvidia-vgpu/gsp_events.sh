@@ -265,13 +265,13 @@ fi
 result "the error of a host channel that nobody owns is told (R7)" nobodys_channel
 result "the fast path message is no channel error" fast_path
 result "the channel error of a VF without vGPU is counted (R7)" vf_without_vgpu
-result "notifiers are told apart (R11)" notifiers
+result "notifiers are told apart (R11, R18)" notifiers
 result "lost data reach the log (R18)" data_lost
 result "events that make no sense are counted" no_sense
 result "unknown events are counted one by one" unknown
 result "unknown events of any length are counted" long_unknown
-result "the channel error of a VF reaches its driver (R7)" channel_of_vf
-result "the plugin task of a VF reaches its driver (R18)" plugin_of_vf
+result "the channel error of a VF reaches its driver (R3, R7, R18)" channel_of_vf
+result "the plugin task of a VF reaches its driver (R3, R18)" plugin_of_vf
 result "counts of a VF begin again with its next vGPU" next_vgpu
 trace_test
 result "every request is accounted for" latencies

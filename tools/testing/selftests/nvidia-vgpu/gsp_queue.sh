@@ -239,25 +239,25 @@ if ! enable_vfs 2 || ! select_types; then
 fi
 remember selected
 
-result "R16: calls are answered by interrupts" calls_make_interrupts
-result "R16: nobody polls" nobody_polls
-result "R16: the longest request and reply get through" long_requests
-result "R38: a full queue is waited for" full_queue_is_waited_for
-result "R38: a lost interrupt is found at the deadline" lost_is_found "lost-interrupt=$GSP_VECTOR:1"
+result "calls are answered by interrupts (R16)" calls_make_interrupts
+result "nobody polls (R16)" nobody_polls
+result "the longest request and reply get through (R16)" long_requests
+result "a full queue is waited for (R38)" full_queue_is_waited_for
+result "a lost interrupt is found at the deadline (R38)" lost_is_found "lost-interrupt=$GSP_VECTOR:1"
 if has_msix; then
-	result "R38: a lost message of the bus is found at the deadline" lost_is_found "lost-message=$GSP_SUBTREE:1"
+	result "a lost message of the bus is found at the deadline (R38)" lost_is_found "lost-message=$GSP_SUBTREE:1"
 else
-	ktap_test_skip "R38: a lost message of the bus is found at the deadline"
+	ktap_test_skip "a lost message of the bus is found at the deadline (R38)"
 fi
 result "the GPU refused nothing" no_refusals
 
 # From here on GSP is asked to undo what it was kept from doing, and refuses.
-result "R38: a call that is never answered delays nobody" stuck_call_delays_nobody
-result "R38: a call that is answered late delays nobody" slow_call_delays_nobody
-result "R38: a reply after the deadline is recognised and dropped" late_reply_is_dropped
-result "R38: who is killed waiting for a control is gone at once" killed_at "gsp-no-reply=$FN_RM_CONTROL:1"
-result "R38: who is killed waiting for an object is gone at once" killed_at "gsp-no-reply=$FN_RM_ALLOC:1"
-result "R38: who is killed before a late reply leaves nothing" killed_at "late-reply=$FN_RM_ALLOC:$((500 * TIME_FACTOR)):1"
+result "a call that is never answered delays nobody (R38)" stuck_call_delays_nobody
+result "a call that is answered late delays nobody (R38)" slow_call_delays_nobody
+result "a reply after the deadline is recognised and dropped (R38)" late_reply_is_dropped
+result "who is killed waiting for a control is gone at once (R38)" killed_at "gsp-no-reply=$FN_RM_CONTROL:1"
+result "who is killed waiting for an object is gone at once (R38)" killed_at "gsp-no-reply=$FN_RM_ALLOC:1"
+result "who is killed before a late reply leaves nothing (R38)" killed_at "late-reply=$FN_RM_ALLOC:$((500 * TIME_FACTOR)):1"
 for vf in "${vfs[@]}"; do
 	echo 0 >"$(vgpu_file "$vf" current_vgpu_type)"
 done

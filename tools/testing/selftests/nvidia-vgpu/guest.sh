@@ -80,8 +80,8 @@ result "guest A sees the ids of its type" identity A
 result "guest B sees the ids of its type" identity B
 result "guest A sees a BAR1 of the type's size" bar1_is A 256
 result "guest B sees a BAR1 of the type's size" bar1_is B 256
-result "each guest's framebuffer is its own" isolated
-result "a guest cannot reach beyond its BAR1" beyond_is_refused
+result "each guest's framebuffer is its own (R14, R34)" isolated
+result "a guest cannot reach beyond its BAR1 (R34)" beyond_is_refused
 result "a guest turns bus mastering on" bus_master
 result "a guest resets its function" survives_reset
 result "guest A powers off" guest_stop A

@@ -45,8 +45,8 @@ for line in "${cases[@]}"; do
 	result "damaged: $name" bind_fails "$field" "$name"
 done
 mkdir -p "$scratch/none"
-result "no file at all" bind_fails ENOENT none
-result "the good file works afterwards" host_bind_vf "$(host_vf "$pf" 0)"
+result "no file at all (R12)" bind_fails ENOENT none
+result "the good file works afterwards (R12)" host_bind_vf "$(host_vf "$pf" 0)"
 disable_vfs
 result "nothing is left behind" settled
 result "the GPU refused nothing" no_refusals

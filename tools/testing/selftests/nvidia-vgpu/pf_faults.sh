@@ -3,7 +3,7 @@
 #
 # Booting the GPU fails at each stage in turn, also because of the firmware
 # files: probe fails with one line that says where, leaves nothing behind, and
-# the next load works (R1, R3, R4). Then a GSP that misbehaves while it runs.
+# the next load works (R2, R16). Then a GSP that misbehaves while it runs.
 #
 #   GFW wait -> scrubber -> FWSEC-FRTS -> booter -> GSP: sequencer, INIT_DONE -> questions
 set -u
@@ -159,8 +159,8 @@ result "the boot firmware of the board does not finish" fails_with "register=0x1
 result "the scrubber hangs" fails_with "register=$SCRATCH_15:0;scrubber-hang" "scrubber"
 result "the scrubber stops half way" fails_with "register=$SCRATCH_15:0;scrubber-handoff=1" "scrubber stopped at hand-off"
 result "FWSEC-FRTS reports an error" fails_with "frts-error=3" "FWSEC-FRTS failed with error 0x3"
-result "booter refuses" fails_with "booter-error=0x35" "booter-load failed with 0x35"
-result "GSP never gets to INIT_DONE" fails_with "no-init-done" "no INIT_DONE from GSP"
+result "booter refuses (R16)" fails_with "booter-error=0x35" "booter-load failed with 0x35"
+result "GSP never gets to INIT_DONE (R16)" fails_with "no-init-done" "no INIT_DONE from GSP"
 result "every message of GSP has a wrong checksum" fails_with "bad-checksum" "no INIT_DONE from GSP .*[1-9][0-9]* damaged"
 result "messages of GSP are damaged" fails_with "corrupt-element" "no INIT_DONE from GSP .*[1-9][0-9]* damaged"
 result "a message has an impossible length" fails_with "bad-length" "messages cannot be told apart"
@@ -175,12 +175,12 @@ result "gsp is truncated" file_fails gsp "bad" head -c 1000000
 result "bootloader is truncated" file_fails bootloader "bad" head -c 900
 result "booter_load is truncated" file_fails booter_load "bad" head -c 900
 
-result "scrubber is missing: no vGPU" works_without_scrubber
-result "GSP does not answer questions about vGPU" works_despite "gsp-no-reply=$FN_RM_CONTROL" "vGPU is not available: "
+result "scrubber is missing: no vGPU (R2)" works_without_scrubber
+result "GSP does not answer questions about vGPU (R2)" works_despite "gsp-no-reply=$FN_RM_CONTROL" "vGPU is not available: "
 result "GSP does not answer the unload request" unloads_despite "gsp-no-reply=$FN_UNLOADING" "unload: GSP cannot be asked to stop"
 result "GSP refuses the unload request" unloads_despite "rpc-result=$FN_UNLOADING:0x65" "unload: GSP refuses to stop: .*0x0*65"
 
 host_load_modules
 result "nothing is left behind" settled
-result "both modules work again" bound
+result "both modules work again (R16)" bound
 finish

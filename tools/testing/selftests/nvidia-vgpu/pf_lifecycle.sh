@@ -44,7 +44,28 @@ one_handle() {
 	disable_vfs && stat_is attached 0 && settled begin
 }
 
-# What the model has been told to be is what the driver says.
+# The engines of AD102: graphics, 5 copy, 3 video decoders, 3 encoders, security,
+# 4 JPEG, optical flow, and the one of software.
+ENGINES=19
+# Channel IDs of a runlist, and those that are not for vGPUs.
+CHANNELS=2048
+HOST_CHANNELS=64
+
+# What the emulated GPU has been told to be is what the driver says.
+is_what_the_model_has() {
+	local vram fb=$1 channels=$2 engines=$3
+
+	have_model || return 0
+	vram=$(numfmt --from=iec "$(gpu_ctl get vram)") || return 1
+	# Firmware keeps some for itself, up to a gigabyte.
+	if [ "$fb" -ge "$vram" ] || [ "$fb" -lt $((vram - (1 << 30))) ]; then
+		echo "FB $fb of $vram"
+		return 1
+	fi
+	[ "$channels" -eq $((CHANNELS - HOST_CHANNELS)) ] || { echo "$channels channels"; return 1; }
+	[ "$engines" -eq $ENGINES ] || { echo "$engines engines"; return 1; }
+}
+
 enumeration() {
 	local line
 
@@ -58,7 +79,9 @@ enumeration() {
 		echo "$line"
 		return 1
 	fi
-	dmesg | grep -q "$PF_DRIVER $pf: GSP 570.144 runs on " &&
+	is_what_the_model_has "$(stats fb_total)" "${BASH_REMATCH[4]}" "${BASH_REMATCH[5]}" &&
+		grep -q '^vgpu supported$' "/sys/kernel/debug/$PF_DRIVER/$pf/stats" &&
+		dmesg | grep -q "$PF_DRIVER $pf: GSP 570.144 runs on " &&
 		dmesg | grep -q "$PF_DRIVER $pf: NVIDIA AD10[2-7] revision "
 }
 
@@ -211,17 +234,17 @@ sleep_test() {
 }
 
 begin 14
-result "all VFs share one handle" one_handle
-result "the facts about the GPU are complete" enumeration
+result "all VFs share one handle (R1, R4)" one_handle
+result "the facts about the GPU are complete (R3, R5)" enumeration
 for how in stopped_while_open killed_while_open; do
-	result "unbind the PF with a VF open: $how" pf_unbound $how
-	result "unbind the VF while it is open: $how" vf_unbound $how
-	result "remove the PF with a VF open: $how" pf_unplugged $how
+	result "unbind the PF with a VF open: $how (R4, R11)" pf_unbound $how
+	result "unbind the VF while it is open: $how (R4)" vf_unbound $how
+	result "remove the PF with a VF open: $how (R4, R11)" pf_unplugged $how
 done
-result "modules in use stay" modules_stay
-result "unbind the PF without a driver for its VFs" without_vf_driver
-sleep_test "sleep" sleep_idle
-sleep_test "sleep with VFs that are not open" sleep_with_vfs
-sleep_test "sleep is refused while a VF is open" sleep_refused
+result "modules in use stay (R4)" modules_stay
+result "unbind the PF without a driver for its VFs (R11)" without_vf_driver
+sleep_test "sleep (R19)" sleep_idle
+sleep_test "sleep with VFs that are not open (R19)" sleep_with_vfs
+sleep_test "sleep is refused while a VF is open (R19)" sleep_refused
 result "the GPU refused nothing" no_refusals
 finish

@@ -271,19 +271,19 @@ boot_fails_after_reset() {
 
 exec 3>&1
 begin 14
-result "GSP halts silently; reset" dies gsp-death $LOOK_MS "its core has stopped" reset_pf
-result "GSP panics; reset" dies gsp-panic $LOOK_MS "one of its tasks has died .mailbox 0xe0010203: task 1, reason 0x2, code 0x3" reset_pf
-result "GSP does not answer; reset" dies "gsp-no-reply=$FN_RM_CONTROL" $ASK_MS "it does not answer" reset_pf
-result "GSP stops every channel; reset" dies "rc-storm=100" $LOOK_MS "it stops every channel" reset_pf
-result "a message has an impossible length; reset" dies "bad-length" $ASK_MS "its messages make no sense" reset_pf
-result "GSP panics; unbind and bind" dies gsp-panic $LOOK_MS "one of its tasks has died" rebind_pf
-result "GSP dies under a vGPU that is closed first" dies_under_vgpu gsp-death $LOOK_MS close-first
-result "GSP dies under a vGPU that is closed after the reset" dies_under_vgpu gsp-panic $LOOK_MS close-last
-result "who waits for GSP fails at once" waiters_fail_at_once
-result "a guest's stopped channels do not take the GPU away" storm_of_a_guest
+result "GSP halts silently; reset (R40)" dies gsp-death $LOOK_MS "its core has stopped" reset_pf
+result "GSP panics; reset (R40)" dies gsp-panic $LOOK_MS "one of its tasks has died .mailbox 0xe0010203: task 1, reason 0x2, code 0x3" reset_pf
+result "GSP does not answer; reset (R40)" dies "gsp-no-reply=$FN_RM_CONTROL" $ASK_MS "it does not answer" reset_pf
+result "GSP stops every channel; reset (R40)" dies "rc-storm=100" $LOOK_MS "it stops every channel" reset_pf
+result "a message has an impossible length; reset (R40)" dies "bad-length" $ASK_MS "its messages make no sense" reset_pf
+result "GSP panics; unbind and bind (R40)" dies gsp-panic $LOOK_MS "one of its tasks has died" rebind_pf
+result "GSP dies under a vGPU that is closed first (R40)" dies_under_vgpu gsp-death $LOOK_MS close-first
+result "GSP dies under a vGPU that is closed after the reset (R40)" dies_under_vgpu gsp-panic $LOOK_MS close-last
+result "who waits for GSP fails at once (R40)" waiters_fail_at_once
+result "a guest's stopped channels do not take the GPU away (R38)" storm_of_a_guest
 result "resets of a GPU that is well" reset_again
 result "a reset under a vGPU that runs" reset_under_vgpu
-result "GSP does not boot after a reset, and does after the next" boot_fails_after_reset
+result "GSP does not boot after a reset, and does after the next (R40)" boot_fails_after_reset
 drop_coredump
 result "nothing is left behind" settled
 finish

@@ -34,8 +34,8 @@ refuses_vfs() {
 
 begin 6
 result "GSP runs" sh -c "dmesg | grep '$PF_DRIVER $pf: GSP .* runs on '"
-result "the log says why vGPU is off: $reason" says_why
-result "VFs are refused" refuses_vfs
+result "the log says why vGPU is off: $reason (R2)" says_why
+result "VFs are refused (R2)" refuses_vfs
 result "the CPU reaches FB" reads ok "/sys/kernel/debug/$PF_DRIVER/$pf/bar1_selftest"
 result "unload and load both modules" sh -c ". tools/testing/lib/host.sh; host_unload_modules && host_load_modules"
 result "the GPU refused nothing" no_refusals

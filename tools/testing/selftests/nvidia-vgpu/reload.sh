@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Both modules unload and load again; the PF is unbound and bound; what the PF
-# says when vGPU cannot be used (R1, R2, R4).
+# Both modules unload and load again; the PF is unbound and bound; the core goes
+# without the VFIO driver, and that not without the core (R1, R4, R11).
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 
@@ -57,14 +57,14 @@ refuses_others() {
 }
 
 begin 10
-result "unload and load both modules $ROUNDS times" reload
+result "unload and load both modules $ROUNDS times (R4)" reload
 result "counts are as after the first load" settled
 result "unbind and bind the PF" rebind
-result "unbind and bind it with VFs in use" rebind_with_vfs
+result "unbind and bind it with VFs in use (R4, R11)" rebind_with_vfs
 result "counts are as before" settled
-result "the core works without the VFIO driver" core_without_vfio_driver
-result "the core cannot be removed under the VFIO driver" core_is_pinned
-result "the VFIO driver refuses a function that is no VF of our core" refuses_others
+result "the core works without the VFIO driver (R1)" core_without_vfio_driver
+result "the core cannot be removed under the VFIO driver (R4)" core_is_pinned
+result "the VFIO driver refuses a function that is no VF of our core (R1)" refuses_others
 result "nothing is left behind" settled
 result "the GPU refused nothing" no_refusals
 finish

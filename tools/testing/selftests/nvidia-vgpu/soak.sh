@@ -117,10 +117,10 @@ begin 7
 enable_vfs 32 || ktap_exit_fail_msg "cannot enable 32 VFs"
 select_all $TYPE_1Q || ktap_exit_fail_msg "cannot select a type for each"
 remember selected
-result "$CYCLES cycles over ${#vfs[@]} VFs with faults" soak
+result "$CYCLES cycles over ${#vfs[@]} VFs with faults (R38)" soak
 ktap_print_msg "seed $SEED: $(sort "$scratch"/worker.* | uniq -c | tr -s ' \n' ' ')"
 result "some of them succeeded" some_succeeded
-result "every VF works afterwards" all_work
+result "every VF works afterwards (R14, R38)" all_work
 result "counts after them" settled selected
 result "every type is given back" select_all 0
 disable_vfs

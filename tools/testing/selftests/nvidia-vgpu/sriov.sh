@@ -34,7 +34,7 @@ refused_while_open() {
 	release_vf
 	return $status
 }
-result "disabling is refused while a VF is open" refused_while_open
+result "disabling is refused while a VF is open (R11, R26)" refused_while_open
 changes_refused() {
 	writes 2 "$numvfs" "Device or resource busy"
 }

@@ -32,7 +32,7 @@ b=$(vgpu_file "${vfs[1]}" current_vgpu_type) b_list=$(vgpu_file "${vfs[1]}" crea
 c=$(vgpu_file "${vfs[2]}" current_vgpu_type) c_list=$(vgpu_file "${vfs[2]}" creatable_vgpu_types)
 
 result "no type is selected at first" reads 0 "$a"
-result "the list has the header and every type" has_header_and_all "$a_list"
+result "the list has the header and every type (R13)" has_header_and_all "$a_list"
 result "creatable_vgpu_types is read-only" test "$(stat -c %a "$a_list")" = 444
 for bad in word 12x -1 "1 2"; do
 	result "'$bad' is not a type id" writes "$bad" "$a" "Invalid argument"
@@ -40,7 +40,7 @@ done
 result "an id beyond 32 bits is out of range" writes 99999999999 "$a" "Numerical result out of range"
 result "an unknown id is refused" writes 4242 "$a" "No such device"
 result "refused writes select nothing" reads 0 "$a"
-result "0 without a type is a no-op" writes 0 "$a"
+result "0 without a type is a no-op (R13)" writes 0 "$a"
 
 result "select 24Q" writes $TYPE_24Q "$a"
 result "the id reads back" reads $TYPE_24Q "$a"
@@ -57,7 +57,7 @@ result "and leaves the old type" reads $TYPE_24Q "$a"
 reselects() {
 	writes 0 "$b" && writes $TYPE_48Q "$a" && reads $TYPE_48Q "$a" && reads "" "$b_list"
 }
-result "the only holder re-selects in one write" reselects
+result "the only holder re-selects in one write (R13)" reselects
 
 stays_while_open() {
 	hold_vf "${vfs[0]}"
@@ -67,7 +67,7 @@ stays_while_open() {
 	release_vf
 	return $status
 }
-result "an open device keeps its type" stays_while_open
+result "an open device keeps its type (R13, R26)" stays_while_open
 
 gives_back() {
 	writes 0 "$a" && reads 0 "$a" && has_header_and_all "$a_list"

@@ -52,6 +52,22 @@ agrees_with_firmware() {
 		echo "clients $(($(gpu_ctl stats live.clients) - $2))")
 }
 
+# Each vGPU has whole segments of FB, and no byte has two owners.
+segments_are_exclusive() {
+	local segment
+
+	segment=$(dmesg | sed -n 's/.* MiB FB in segments of \([0-9]*\) MiB.*/\1/p' | tail -n 1)
+	[ "${segment:-0}" -gt 0 ] || { echo "no size of segments in the log"; return 1; }
+	awk '$1 == "range" { print $2, $3, $4 }' "$(fb_file)" | while read -r start end owner; do
+		echo $((start)) $((end)) "$owner"
+	done | sort -n | awk -v segment=$((segment << 20)) -v vgpus="$1" '
+		{ print }
+		$1 < last { bad = 1 }
+		$3 == "guest" && ($1 % segment || $2 % segment || $2 <= $1) { bad = 1 }
+		{ last = $2; n += $3 == "guest" }
+		END { exit bad || n != vgpus }'
+}
+
 open_eight() {
 	local pids=() dir stdin vf line driver firmware
 
@@ -72,7 +88,7 @@ open_eight() {
 		echo "the model has $(gpu_ctl stats live.vgpus) vGPUs, not 8"
 		return 1
 	fi
-	agrees_with_firmware "$driver" "${firmware:-0}" || return 1
+	agrees_with_firmware "$driver" "${firmware:-0}" && segments_are_exclusive 8 || return 1
 	kill -KILL "${pids[@]}"
 	wait "${pids[@]}"
 	exec {stdin}>&-
@@ -116,7 +132,7 @@ enable_vfs 8 || ktap_exit_fail_msg "cannot enable eight VFs"
 remember enabled
 result "open without a type is refused" open_without_type
 result "$CYCLES cycles on one VF" cycle_one "${vfs[0]}"
-result "counts after them" settled enabled
+result "counts after them (R6, R8)" settled enabled
 turn() {
 	local vf
 
@@ -125,10 +141,10 @@ turn() {
 	done
 }
 result "three cycles on each of eight VFs in turn" turn
-result "eight vGPUs at once, their holders killed" open_eight
+result "eight vGPUs at once, their holders killed (R6, R14, R17)" open_eight
 result "counts after those" settled enabled
 result "the GPU refused nothing" no_refusals
-result "BAR1 reaches FB only as long as the vGPU is there" bar1_ends_with_the_vgpu
+result "BAR1 reaches FB only as long as the vGPU is there (R14, R34)" bar1_ends_with_the_vgpu
 disable_vfs
 result "nothing is left behind" settled
 finish

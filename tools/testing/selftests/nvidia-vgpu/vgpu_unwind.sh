@@ -82,19 +82,19 @@ vf=${vfs[0]}
 type_file=$(vgpu_file "$vf" current_vgpu_type)
 echo $TYPE >"$type_file"
 remember selected
-result "an open without a fault works" works
-result "RM refuses the client" \
+result "an open without a fault works (R20)" works
+result "RM refuses the client (R6)" \
 	fails_with "rpc-result=$FN_RM_ALLOC:$NV_ERR_INSUFFICIENT_RESOURCES:1" "$(vf_line "RM client: .*0x0*1a")"
-result "RM refuses the device" \
+result "RM refuses the device (R6)" \
 	fails_with "rpc-result=$FN_RM_ALLOC:$NV_ERR_INSUFFICIENT_RESOURCES:1:1" "$(vf_line "RM client: .*0x0*1a")"
-result "RM refuses the subdevice" \
+result "RM refuses the subdevice (R6)" \
 	fails_with "rpc-result=$FN_RM_ALLOC:$NV_ERR_INSUFFICIENT_RESOURCES:1:2" "$(vf_line "RM client: .*0x0*1a")"
-result "GSP refuses BOOTLOAD" \
+result "GSP refuses BOOTLOAD (R6)" \
 	fails_with "control-status=$CMD_BOOTLOAD:$NV_ERR_INSUFFICIENT_RESOURCES" "$(vf_line "BOOTLOAD: .*0x0*1a")"
-result "version negotiation fails" fails_with "plugin-result=1:5" "$(vf_line "plugin: VERSION_NEGOTIATION: .*0x5")"
+result "version negotiation fails (R20)" fails_with "plugin-result=1:5" "$(vf_line "plugin: VERSION_NEGOTIATION: .*0x5")"
 result "the configuration is refused" fails_with "plugin-result=2:5" "$(vf_line "plugin: SETUP_CONFIG.*: .*0x5")"
 result "bus master enable is refused" fails_with "plugin-result=13:5" "$(vf_line "plugin: UPDATE_BME_STATE: .*0x5")"
-result "the plugin does not answer" fails_with "plugin-no-answer=2" "$(vf_line "plugin: SETUP_CONFIG.*: no answer")"
+result "the plugin does not answer (R20, R38)" fails_with "plugin-no-answer=2" "$(vf_line "plugin: SETUP_CONFIG.*: no answer")"
 result "the plugin answers another message" \
 	fails_with "plugin-wrong-sequence=1" "$(vf_line "plugin: VERSION_NEGOTIATION: no answer")"
 result "the reply to BOOTLOAD has a wrong checksum" \
@@ -108,7 +108,7 @@ result "SHUTDOWN fails at close" \
 	closes_despite "control-status=$CMD_SHUTDOWN:$NV_ERR_TIMEOUT" "$VF_DRIVER $vf: SHUTDOWN .*0x0*65"
 result "CLEANUP fails at close" \
 	closes_despite "control-status=$CMD_CLEANUP:$NV_ERR_TIMEOUT" "$VF_DRIVER $vf: CLEANUP .*0x0*65"
-result "CLEANUP fails at close and the VF is unbound" remains_until_unbind
+result "CLEANUP fails at close and the VF is unbound (R14, R38)" remains_until_unbind
 result "the plugin never boots" fails_with "plugin-no-boot" "$(vf_line "plugin: boot: no answer")"
 result "a late reply to BOOTLOAD is not taken for the next one" \
 	fails_with "late-reply=$FN_RM_CONTROL:5500:1" "late reply to function $FN_RM_CONTROL "
