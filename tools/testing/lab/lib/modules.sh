@@ -7,7 +7,7 @@
 #   emulated GPU     tools/testing/ada-gpu  -> build/ada-gpu/libada_gpu.so
 #   kernel modules   Kbuild                 -> build/modules/<flavour>[-kunit]/*.ko
 
-HOST_TOOLS=(nova-tlv vgpu-metadata ada-gpu-ctl)
+HOST_TOOLS=(nova-tlv vgpu-metadata vgpuctl ada-gpu-ctl)
 
 host_tool() {
 	echo "$REPO/build/host/release/$1"
