@@ -9,6 +9,7 @@
 //!   io          windows into large BARs, write-combining where wanted
 //!   completion  waits with a deadline
 //!   work        work that is done when somebody asks for it, or again and again
+//!   latency     how long what is asked of firmware takes
 //!   coredump    what a device was like when it failed, for user space
 //! ```
 //!
@@ -19,6 +20,7 @@
 pub mod completion;
 pub mod coredump;
 pub mod io;
+pub mod latency;
 pub mod pci;
 pub mod sysfs;
 mod time;

@@ -15,7 +15,6 @@
 //! counter of its own: nobody waits here, and a reader may see a request whose bytes are not yet
 //! counted.
 
-pub(crate) mod histogram;
 mod owners;
 
 use kernel::{
@@ -26,6 +25,10 @@ use kernel::{
         Relaxed, //
     },
     time::Delta, //
+};
+use kernel_ext::latency::{
+    histogram::Histogram,
+    Latencies, //
 };
 
 use crate::trace;
@@ -38,11 +41,6 @@ use super::fw::r570_144::{
 
 pub(crate) use owners::Owners;
 
-use histogram::{
-    Histogram,
-    BUCKETS, //
-};
-
 /// Counters of one function.
 struct Row {
     requests: Atomic<u64>,
@@ -51,8 +49,7 @@ struct Row {
     failures: Atomic<u64>,
     bytes_out: Atomic<u64>,
     bytes_in: Atomic<u64>,
-    latency: [Atomic<u64>; BUCKETS],
-    latency_max: Atomic<u64>,
+    latency: Latencies,
 }
 
 impl Row {
@@ -64,21 +61,7 @@ impl Row {
             failures: Atomic::new(0),
             bytes_out: Atomic::new(0),
             bytes_in: Atomic::new(0),
-            latency: core::array::from_fn(|_| Atomic::new(0)),
-            latency_max: Atomic::new(0),
-        }
-    }
-
-    fn add_latency(&self, ns: u64) {
-        if let Some(count) = self.latency.get(histogram::bucket(ns)) {
-            count.add(1, Relaxed);
-        }
-        let mut max = self.latency_max.load(Relaxed);
-        while ns > max {
-            match self.latency_max.cmpxchg(max, ns, Relaxed) {
-                Ok(_) => break,
-                Err(now) => max = now,
-            }
+            latency: Latencies::new(),
         }
     }
 }
@@ -195,7 +178,7 @@ impl Stats {
         }
         // CAST: `usize` is 64 bits wide here.
         row.bytes_in.add(payload.len() as u64, Relaxed);
-        row.add_latency(latency);
+        row.latency.add(latency);
         trace::reply(
             || self.traced(dev, function, sequence, payload),
             latency,
@@ -232,12 +215,7 @@ impl Stats {
                 failures: row.failures.load(Relaxed),
                 bytes_out: row.bytes_out.load(Relaxed),
                 bytes_in: row.bytes_in.load(Relaxed),
-                latency: Histogram {
-                    counts: core::array::from_fn(|i| {
-                        row.latency.get(i).map_or(0, |n| n.load(Relaxed))
-                    }),
-                    max: row.latency_max.load(Relaxed),
-                },
+                latency: row.latency.histogram(),
             })
             .filter(|row| row.requests != 0)
     }

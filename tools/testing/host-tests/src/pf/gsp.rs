@@ -5,5 +5,5 @@
 pub(crate) mod cmdq;
 pub(crate) mod events;
 pub(crate) mod fw;
-#[path = "../../../../../drivers/gpu/nova-core-vgpu/gsp/stats/histogram.rs"]
+#[path = "../../../../../rust/kernel_ext/latency/histogram.rs"]
 pub(crate) mod histogram;

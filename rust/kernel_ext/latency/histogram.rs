@@ -13,38 +13,38 @@
 //! Pure: also compiled on the host by `tools/testing/host-tests`.
 
 /// Number of buckets. The last one begins at 2^39 ns, which is nine minutes.
-pub(crate) const BUCKETS: usize = 40;
+pub const BUCKETS: usize = 40;
 
 /// The bucket of a latency in ns.
-pub(crate) fn bucket(ns: u64) -> usize {
+pub fn bucket(ns: u64) -> usize {
     // CAST: Below 64.
     (ns.max(1).ilog2() as usize).min(BUCKETS - 1)
 }
 
 /// First latency in ns that is too long for `bucket`; `None` for the last bucket, which has no end.
-pub(crate) fn end(bucket: usize) -> Option<u64> {
+pub fn end(bucket: usize) -> Option<u64> {
     (bucket + 1 < BUCKETS).then(|| 1 << (bucket + 1))
 }
 
 /// What the buckets held at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Histogram {
+pub struct Histogram {
     /// Latencies in each bucket.
-    pub(crate) counts: [u64; BUCKETS],
+    pub counts: [u64; BUCKETS],
     /// The largest latency in ns.
-    pub(crate) max: u64,
+    pub max: u64,
 }
 
 impl Histogram {
     /// Number of latencies.
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.counts
             .iter()
             .fold(0, |sum: u64, n| sum.saturating_add(*n))
     }
 
     /// The latency in ns that `percent` of 100 do not exceed; `None` when there is none yet.
-    pub(crate) fn percentile(&self, percent: u64) -> Option<u64> {
+    pub fn percentile(&self, percent: u64) -> Option<u64> {
         // As many latencies, rounded up, must be found before the search ends.
         let wanted = u128::from(self.total()) * u128::from(percent.min(100));
         let mut seen = 0u128;
