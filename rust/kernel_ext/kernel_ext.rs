@@ -10,6 +10,7 @@
 //!   completion  waits with a deadline
 //!   work        work that is done when somebody asks for it, or again and again
 //!   latency     how long what is asked of firmware takes
+//!   debugfs     the directory of a module
 //!   coredump    what a device was like when it failed, for user space
 //! ```
 //!
@@ -19,6 +20,7 @@
 
 pub mod completion;
 pub mod coredump;
+pub mod debugfs;
 pub mod io;
 pub mod latency;
 pub mod pci;

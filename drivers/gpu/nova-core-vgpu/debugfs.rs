@@ -36,10 +36,7 @@ use crate::{
     }, //
 };
 use kernel::{
-    debugfs::{
-        Dir,
-        Scope, //
-    },
+    debugfs::Scope,
     device::Bound,
     fmt,
     pci,
@@ -61,32 +58,9 @@ mod selftest;
 
 use log::Log;
 
-kernel::sync::global_lock! {
-    // SAFETY: Initialised by `Root::new`, before the driver that uses it is registered.
-    unsafe(uninit) static ROOT: Mutex<Option<Dir>> = None;
-}
-
-/// The directory of the module. Owned by the module, after its driver registration.
-pub(crate) struct Root(());
-
-impl Root {
-    /// Makes the directory.
-    ///
-    /// # Safety
-    ///
-    /// To be called once, when the module is initialised.
-    pub(crate) unsafe fn new() -> Self {
-        // SAFETY: By the contract of this function, the first and only call.
-        unsafe { ROOT.init() };
-        *ROOT.lock() = Some(Dir::new(c"nova_core_vgpu"));
-        Self(())
-    }
-}
-
-impl Drop for Root {
-    fn drop(&mut self) {
-        *ROOT.lock() = None;
-    }
+kernel_ext::debugfs_root! {
+    /// The directory of the module. Owned by the module, after its driver registration.
+    pub(crate) struct Root = c"nova_core_vgpu";
 }
 
 /// What the files of a PF show.
@@ -100,7 +74,7 @@ pub(crate) fn files(
     pdev: &pci::Device<Bound>,
     handle: Arc<Handle>,
 ) -> Result<Pin<KBox<Scope<Files>>>> {
-    let root = ROOT.lock().clone().ok_or(ENODEV)?;
+    let root = Root::dir()?;
     let files = Files {
         logs: Log::all(&handle),
         handle,
