@@ -11,7 +11,10 @@
 //!
 //! An empty text clears all faults. The list is in [`Faults::help`].
 
+mod plugin;
 mod syntax;
+
+pub use plugin::PluginFault;
 
 /// One requested fault. `FN` is an RPC function number, `CMD` a control
 /// command, `MSG` a plugin message type; `None` means "any".
@@ -76,26 +79,8 @@ pub enum Fault {
         /// Value to read.
         value: u32,
     },
-    /// The plugin task never sets its boot marker.
-    PluginNoBoot,
-    /// The plugin never answers this message.
-    PluginNoAnswer(Option<u32>),
-    /// The plugin answers this message with this result code.
-    PluginResult {
-        /// Message type.
-        msg: u32,
-        /// Result code.
-        code: u32,
-    },
-    /// The plugin answers this message with a wrong sequence number.
-    PluginWrongSequence(Option<u32>),
-    /// The plugin answers this message this many nanoseconds late.
-    PluginLate {
-        /// Message type.
-        msg: u32,
-        /// Delay.
-        delay_ns: u64,
-    },
+    /// A plugin task misbehaves.
+    Plugin(PluginFault),
     /// A vector of the PF is not latched in its leaf, `count` times.
     LostInterrupt {
         /// Vector of the interrupt tree.
@@ -238,6 +223,14 @@ impl Faults {
     /// Whether this fault is in force.
     pub fn has(&self, fault: &Fault) -> bool {
         self.list.contains(fault)
+    }
+
+    /// What plugin tasks are to do wrong.
+    pub fn plugin(&self) -> impl Iterator<Item = &PluginFault> {
+        self.list.iter().filter_map(|f| match f {
+            Fault::Plugin(fault) => Some(fault),
+            _ => None,
+        })
     }
 
     /// First value `pick` finds among the faults in force.

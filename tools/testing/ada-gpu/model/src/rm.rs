@@ -212,6 +212,17 @@ impl Rm {
         self.publish(s);
     }
 
+    /// The guest of a VF says what its licence and its operating system are.
+    pub fn guest(
+        &mut self,
+        s: &mut Services<'_>,
+        gfid: u32,
+        license: u32,
+        os: u32,
+    ) -> Result<(), Refusal> {
+        self.vgpus.guest(s, gfid, license, os)
+    }
+
     /// PRIV doorbell of a VF, with the token its guest wrote: the guest's own RPC,
     /// which only a guest driver would use.
     pub fn vf_doorbell(&mut self, s: &mut Services<'_>, vf: u8, token: u32) {

@@ -25,6 +25,8 @@ const BOARD: &str = "vram=4G,vmmu-segment=64M";
 const FB_SIZE: u64 = 256 * MIB;
 const HEAP_SIZE: u64 = 32 * MIB;
 const TYPE: u32 = 941;
+/// VGPU_GSP_PLUGIN_TRIGGERED.
+const TOLD: u32 = 0x100d;
 
 fn words(w: &[u32]) -> Vec<u8> {
     w.iter().flat_map(|v| v.to_le_bytes()).collect()
@@ -41,6 +43,8 @@ fn put(b: &mut [u8], at: usize, v: &[u8]) {
 /// The host side of the vGPU protocol.
 struct Host {
     d: Driver,
+    /// What plugin tasks have said: gfid and notifier.
+    told: Vec<(u32, u32)>,
 }
 
 /// Where a vGPU's memory and channels are.
@@ -73,7 +77,8 @@ impl Host {
         let mut d = Driver::new(&format!("{BOARD}{properties}"));
         d.boot(&Plan::vgpu()).unwrap();
         d.gpu.set_num_vfs(8);
-        let mut h = Host { d };
+        let told = Vec::new();
+        let mut h = Host { d, told };
         let mut root = vec![0; 120];
         put(&mut root, 0, &CLIENT.to_le_bytes());
         let mut device = vec![0; 56];
@@ -94,6 +99,9 @@ impl Host {
         for _ in 0..1000 {
             match self.d.try_receive().unwrap() {
                 Some(m) if m.function == 0x1008 => assert_eq!(m.payload.len(), 4048),
+                Some(m) if m.function == TOLD => {
+                    self.told.push((word(&m.payload, 0), word(&m.payload, 4)))
+                }
                 Some(m) => {
                     let expected = if answer.is_empty() {
                         function
@@ -110,6 +118,15 @@ impl Host {
             }
         }
         panic!("no answer to {function}");
+    }
+
+    /// What plugin tasks have said, and not been asked for yet.
+    fn told(&mut self) -> Vec<(u32, u32)> {
+        while let Some(m) = self.d.try_receive().unwrap() {
+            assert_eq!(m.function, TOLD);
+            self.told.push((word(&m.payload, 0), word(&m.payload, 4)));
+        }
+        std::mem::take(&mut self.told)
     }
 
     fn alloc(&mut self, parent: u32, object: u32, class: u32, params: &[u8]) -> u32 {
@@ -372,6 +389,7 @@ fn vf_interrupts_and_reset() {
     assert_eq!(h.guest(p, Bar::Bar0, 0x1000, 4), 0);
     // The vGPU is the host's to end: its memory is still mapped.
     assert_eq!(h.guest(p, Bar::Bar1, 0, 4), 77);
+    assert_eq!(h.told(), [(2, 0)]);
     h.d.unload().unwrap();
     assert_eq!(h.d.refusals("unload-leftovers"), 1);
     assert_eq!(h.guest(p, Bar::Bar1, 0, 4), 0xffff_ffff);

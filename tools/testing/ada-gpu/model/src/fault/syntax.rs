@@ -6,7 +6,9 @@
 //! name[=arg[:arg…]] [; …]     numbers as in properties, COUNT absent: for ever
 //! ```
 
+use super::plugin;
 use super::Fault;
+use super::PluginFault;
 use super::Which;
 use crate::config::parse_u64;
 use std::fmt::Write as _;
@@ -63,26 +65,6 @@ const HELP: &[(&str, &str)] = &[
         "BAR0 register OFFSET reads as VALUE",
     ),
     (
-        "plugin-no-boot",
-        "the plugin task never sets its boot marker",
-    ),
-    (
-        "plugin-no-answer[=MSG]",
-        "the plugin never answers message MSG",
-    ),
-    (
-        "plugin-result=MSG:CODE",
-        "the plugin answers message MSG with result CODE",
-    ),
-    (
-        "plugin-wrong-sequence[=MSG]",
-        "the plugin answers message MSG with a wrong sequence number",
-    ),
-    (
-        "plugin-late=MSG:MS",
-        "the plugin answers message MSG MS milliseconds late",
-    ),
-    (
         "lost-interrupt=VECTOR[:COUNT]",
         "vector VECTOR of the PF is not latched, COUNT times",
     ),
@@ -129,9 +111,14 @@ const HELP: &[(&str, &str)] = &[
     ("off-bus", "the board answers nothing: reads give all ones"),
 ];
 
+/// Every fault, and what it does.
+fn help_lines() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    HELP.iter().chain(plugin::HELP)
+}
+
 /// One line per fault that can be asked for.
 pub(super) fn help() -> String {
-    HELP.iter().fold(String::new(), |mut out, (spec, what)| {
+    help_lines().fold(String::new(), |mut out, (spec, what)| {
         let _ = writeln!(out, "{spec:<36} {what}");
         out
     })
@@ -217,23 +204,6 @@ pub(super) fn parse(spec: &str) -> Result<Fault, String> {
             },
             2,
         ),
-        "plugin-no-boot" => (Fault::PluginNoBoot, 0),
-        "plugin-no-answer" => (Fault::PluginNoAnswer(opt(0)?), 1),
-        "plugin-result" => (
-            Fault::PluginResult {
-                msg: word(0)?,
-                code: word(1)?,
-            },
-            2,
-        ),
-        "plugin-wrong-sequence" => (Fault::PluginWrongSequence(opt(0)?), 1),
-        "plugin-late" => (
-            Fault::PluginLate {
-                msg: word(0)?,
-                delay_ns: ms(1)?,
-            },
-            2,
-        ),
         "lost-interrupt" => match word(0)? {
             vector if vector < VECTORS => (
                 Fault::LostInterrupt {
@@ -287,7 +257,10 @@ pub(super) fn parse(spec: &str) -> Result<Fault, String> {
         "ce-fault" => (Fault::CeFault { count: opt(0)? }, 1),
         "lost-nonstall" => (Fault::LostNonstall { count: opt(0)? }, 1),
         "off-bus" => (Fault::OffBus, 0),
-        _ => return Err(format!("no fault named '{name}'\n{}", help())),
+        _ => match PluginFault::parse(name, word, opt) {
+            Some(parsed) => parsed.map(|(fault, most)| (Fault::Plugin(fault), most))?,
+            None => return Err(format!("no fault named '{name}'\n{}", help())),
+        },
     };
     if args.len() > most {
         return Err(format!("fault {spec}: too many arguments"));
@@ -311,7 +284,7 @@ mod tests {
         assert_eq!(f.control_status(0x2080_4001), Some(0x56));
         assert_eq!(f.control_status(0x2080_4001), None);
         assert_eq!(f.late_reply(65), 20_000_000);
-        assert!(f.has(&Fault::PluginNoBoot));
+        assert!(f.has(&Fault::Plugin(PluginFault::NoBoot)));
         f.set("").unwrap();
         assert_eq!(f.iter().count(), 0);
     }
@@ -345,7 +318,7 @@ mod tests {
         ] {
             assert!(f.set(bad).is_err(), "{bad}");
         }
-        assert!(f.has(&Fault::PluginNoBoot));
+        assert!(f.has(&Fault::Plugin(PluginFault::NoBoot)));
     }
 
     #[test]
@@ -363,7 +336,7 @@ mod tests {
 
     #[test]
     fn help_names_every_fault() {
-        for (spec, _) in HELP {
+        for (spec, _) in help_lines() {
             let name = spec.split(['=', '[']).next().unwrap();
             let err = parse(name).map(|_| String::new()).unwrap_or_else(|e| e);
             assert!(!err.contains("no fault named"), "{name}");

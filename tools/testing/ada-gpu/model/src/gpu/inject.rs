@@ -142,7 +142,11 @@ impl Gpu {
 
     /// Sends the event that `spec` names.
     pub(super) fn inject_event(&mut self, spec: &str) -> Result<(), String> {
-        let e = events::parse(spec, self.board.host.now_ns())?;
+        let guest = events::parse_guest(spec)?;
+        let e = match guest {
+            Some(_) => None,
+            None => Some(events::parse(spec, self.board.host.now_ns())?),
+        };
         if self.gsp.state != State::Running {
             return Err(format!(
                 "event {spec}: GSP is in state {:?}",
@@ -150,7 +154,14 @@ impl Gpu {
             ));
         }
         self.board.trace.line("fault", format_args!("event {spec}"));
-        self.gsp.event(&self.board, e.function, e.payload);
+        if let Some(e) = e {
+            self.gsp.event(&self.board, e.function, e.payload);
+        }
+        if let Some([gfid, license, os]) = guest {
+            self.with_rm(|rm, s| rm.guest(s, gfid, license, os))
+                .unwrap_or(Ok(()))
+                .map_err(|r| format!("event {spec}: {}", r.text))?;
+        }
         self.pump();
         Ok(())
     }

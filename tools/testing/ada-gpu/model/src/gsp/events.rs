@@ -152,6 +152,10 @@ const HELP: &[(&str, &str)] = &[
         "a vGPU's plugin task triggers notifier INDEX",
     ),
     (
+        "guest:GFID:LICENSE:OS",
+        "a vGPU's guest says what its licence and operating system are",
+    ),
+    (
         "raw:FUNCTION:LEN",
         "message FUNCTION with LEN bytes counting up",
     ),
@@ -163,6 +167,22 @@ pub fn help() -> String {
         let _ = writeln!(out, "{spec:<40} {what}");
         out
     })
+}
+
+/// Function, licence state and operating system, if `spec` is about a guest.
+pub fn parse_guest(spec: &str) -> Result<Option<[u32; 3]>, String> {
+    let Some(rest) = spec.strip_prefix("guest:") else {
+        return Ok(None);
+    };
+    let words: Result<Vec<u32>, String> = rest
+        .split(':')
+        .map(|a| u32::try_from(parse_u64(a)?).map_err(|e| e.to_string()))
+        .collect();
+    let words = words.map_err(|e| format!("event {spec}: {e}"))?;
+    let words = <[u32; 3]>::try_from(words);
+    words
+        .map(Some)
+        .map_err(|_| format!("event {spec}: wrong number of arguments"))
 }
 
 /// The event that `spec` names.
@@ -256,6 +276,20 @@ mod tests {
         ] {
             let e = parse(spec, 1).unwrap();
             assert_eq!((e.function, e.payload.len()), (function, len), "{spec}");
+        }
+    }
+
+    #[test]
+    fn guests_are_told_apart() {
+        assert_eq!(parse_guest("guest:3:2:0x10"), Ok(Some([3, 2, 16])));
+        assert_eq!(parse_guest("plugin:1:2"), Ok(None));
+        for bad in [
+            "guest:1:2",
+            "guest:1:2:3:4",
+            "guest:1:2:x",
+            "guest:1:2:0x100000000",
+        ] {
+            assert!(parse_guest(bad).is_err(), "{bad}");
         }
     }
 

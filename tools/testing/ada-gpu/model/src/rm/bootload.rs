@@ -54,6 +54,8 @@ pub struct Bootload {
     pub heap: Range<u64>,
     /// Control buffer, relative to the heap.
     pub ctrl_offset: u64,
+    /// Logs of init task, vGPU task and kernel; empty when not wanted.
+    pub logs: [Range<u64>; 3],
 }
 
 fn range(address: u64, length: u64) -> Option<Range<u64>> {
@@ -119,6 +121,8 @@ impl Bootload {
             fb,
             heap,
             ctrl_offset: long(6536),
+            // Checked below.
+            logs: [6544, 6560, 6576].map(|at| long(at)..long(at).saturating_add(long(at + 8))),
         };
         request.check_heap()?;
         for (name, at) in [("init task", 6544), ("vGPU task", 6560), ("kernel", 6576)] {

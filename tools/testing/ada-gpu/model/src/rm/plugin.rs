@@ -9,6 +9,8 @@
 //!      |                         |   2 SETUP_CONFIG          (once)
 //!      +---> Stopped <-----------+   3 RESET, 13 UPDATE_BME  (after 2)
 //!             SHUTDOWN: answers no doorbell any more
+//!
+//!   events    booted, crashed, error message, unloaded, licence, operating system
 //! ```
 //!
 //! An answer is written in the order received, result, processed, so that a host
@@ -17,16 +19,19 @@
 //! is caught by its own shortcut.
 
 mod execute;
+pub mod journal;
 pub mod layout;
 pub mod messages;
 
-use crate::fault::{Fault, Faults};
+use crate::fault::PluginFault;
+use crate::gsp::events;
 use crate::rm::bootload::Bootload;
 use crate::rm::chid::Chids;
 use crate::rm::status::{refuse, NvStatus, Refusal};
 use crate::rm::types::Types;
 use crate::services::Services;
 use crate::vram::{Vram, Writer};
+use journal::{text, Journal, Log};
 use layout::Control;
 use messages::PluginConfig;
 
@@ -35,7 +40,23 @@ enum State {
     /// The marker is due at this time; `None`: it will never come.
     Booting(Option<u64>),
     Running,
+    Crashed,
     Stopped,
+}
+
+/// NVA084_NOTIFIERS_EVENT_*: what a task tells the driver.
+mod notifier {
+    pub const BOOTLOADED: u32 = 0;
+    pub const UNLOADED: u32 = 1;
+    pub const CRASHED: u32 = 2;
+    pub const PRINT_ERROR_MESSAGE: u32 = 5;
+    pub const LICENSE_STATE_CHANGED: u32 = 6;
+    pub const GUEST_OS_CHANGED: u32 = 7;
+}
+
+fn notify(s: &mut Services<'_>, gfid: u32, notifier: u32) {
+    let event = events::plugin_triggered(gfid, notifier);
+    s.post(event.function, event.payload);
 }
 
 /// An answer that is ready but not due yet.
@@ -68,6 +89,7 @@ pub struct Task {
     bus_master: bool,
     resets: u32,
     pending: Option<Pending>,
+    journal: Journal,
 }
 
 fn outside<T>(_: T) -> Refusal {
@@ -89,6 +111,7 @@ impl Task {
             bus_master: false,
             resets: 0,
             pending: None,
+            journal: Journal::default(),
         }
     }
 
@@ -118,9 +141,67 @@ impl Task {
     }
 
     /// SHUTDOWN: stops answering, whatever the task was doing.
-    pub fn shutdown(&mut self) {
+    pub fn shutdown(&mut self, s: &mut Services<'_>, request: &Bootload) -> Result<(), Refusal> {
+        if self.running() {
+            self.log(s, request, Log::Vgpu, text::UNLOADED, 0)?;
+            notify(s, request.gfid, notifier::UNLOADED);
+        }
         self.state = State::Stopped;
         self.pending = None;
+        Ok(())
+    }
+
+    /// The guest says what its licence and its operating system are.
+    pub fn guest(
+        &mut self,
+        s: &mut Services<'_>,
+        request: &Bootload,
+        license: u32,
+        os: u32,
+    ) -> Result<(), Refusal> {
+        let control = read_control(s.vram, request)?;
+        Journal::guest(s.vram, request, &control, license, os)?;
+        notify(s, request.gfid, notifier::LICENSE_STATE_CHANGED);
+        notify(s, request.gfid, notifier::GUEST_OS_CHANGED);
+        Ok(())
+    }
+
+    fn log(
+        &mut self,
+        s: &mut Services<'_>,
+        request: &Bootload,
+        log: Log,
+        text: u64,
+        argument: u32,
+    ) -> Result<(), Refusal> {
+        let entry = [s.now_ns(), text, argument.into()];
+        self.journal.log(s.vram, request, log, entry)
+    }
+
+    /// Tells of an error, in the error buffer and by an event.
+    fn error(
+        &mut self,
+        s: &mut Services<'_>,
+        request: &Bootload,
+        control: &Control,
+        line: &str,
+    ) -> Result<(), Refusal> {
+        self.journal.error(s.vram, request, control, line)?;
+        notify(s, request.gfid, notifier::PRINT_ERROR_MESSAGE);
+        Ok(())
+    }
+
+    /// The task is no more, but for what it has written.
+    fn crash(&mut self, s: &mut Services<'_>, request: &Bootload, msg: u32) -> Result<(), Refusal> {
+        self.state = State::Crashed;
+        s.stats.count("plugin-crashes");
+        s.trace.line(
+            "plugin",
+            format_args!("gfid {} crashes at message {msg}", request.gfid),
+        );
+        self.log(s, request, Log::Vgpu, text::CRASHED, msg)?;
+        notify(s, request.gfid, notifier::CRASHED);
+        Ok(())
     }
 
     /// When [`Task::tick`] has something to do.
@@ -132,25 +213,34 @@ impl Task {
         }
     }
 
-    /// Does what has become due by `now_ns`.
-    pub fn tick(
-        &mut self,
-        vram: &mut Vram,
-        request: &Bootload,
-        now_ns: u64,
-    ) -> Result<(), Refusal> {
+    /// Does what has become due.
+    pub fn tick(&mut self, s: &mut Services<'_>, request: &Bootload) -> Result<(), Refusal> {
+        let now_ns = s.now_ns();
         if let State::Booting(Some(at)) = self.state {
             if at <= now_ns {
-                self.state = State::Running;
-                let at = request.control_address() + layout::CTRL_SEQUENCE;
-                vram.write32(at, layout::BOOT_MARKER, Writer::Gsp)
-                    .map_err(outside)?;
+                self.boot_done(s, request)?;
             }
         }
         if let Some(p) = self.pending.filter(|p| p.due_ns <= now_ns) {
             self.pending = None;
-            self.answer(vram, request, p)?;
+            self.answer(s.vram, request, p)?;
         }
+        Ok(())
+    }
+
+    fn boot_done(&mut self, s: &mut Services<'_>, request: &Bootload) -> Result<(), Refusal> {
+        if s.faults.plugin().any(PluginFault::is_crash_at_boot) {
+            return self.crash(s, request, 0);
+        }
+        self.state = State::Running;
+        for log in [Log::Init, Log::Vgpu, Log::Kernel] {
+            self.log(s, request, log, text::BOOTED, request.gfid)?;
+        }
+        let at = request.control_address() + layout::CTRL_SEQUENCE;
+        s.vram
+            .write32(at, layout::BOOT_MARKER, Writer::Gsp)
+            .map_err(outside)?;
+        notify(s, request.gfid, notifier::BOOTLOADED);
         Ok(())
     }
 
@@ -191,6 +281,8 @@ impl Task {
                     "gfid {gfid}: doorbell after SHUTDOWN"
                 )
             }
+            // The host cannot know yet.
+            State::Crashed => return Ok(()),
             State::Running => {}
         }
         if self.pending.is_some() {
@@ -221,10 +313,11 @@ impl Task {
         );
 
         let msg = control.message;
-        let forced = s.faults.find(|f| match f {
-            Fault::PluginResult { msg: m, code } if *m == msg => Some(*code),
-            _ => None,
-        });
+        self.log(s, cx.request, Log::Vgpu, text::MESSAGE, msg)?;
+        if s.faults.plugin().any(|f| f.is_crash(msg)) {
+            return self.crash(s, cx.request, msg);
+        }
+        let forced = s.faults.plugin().find_map(|f| f.result(msg));
         let result = match forced {
             Some(code) => code,
             None => match self.execute(s, &control, &mut cx) {
@@ -238,20 +331,19 @@ impl Task {
                 }
             },
         };
-        if matches_message(s.faults, msg, |f| match f {
-            Fault::PluginNoAnswer(m) => Some(*m),
-            _ => None,
-        }) {
+        if result != NvStatus::OK.0 {
+            self.log(s, cx.request, Log::Vgpu, text::REFUSED, result)?;
+            let line = format!("message {msg} failed: {result:#x}");
+            self.error(s, cx.request, &control, &line)?;
+        }
+        if s.faults.plugin().any(|f| f.is_garbage(msg)) {
+            Journal::garbage(s.vram, cx.request, &control)?;
+        }
+        if s.faults.plugin().any(|f| f.is_silent(msg)) {
             return Ok(());
         }
-        let wrong = matches_message(s.faults, msg, |f| match f {
-            Fault::PluginWrongSequence(m) => Some(*m),
-            _ => None,
-        });
-        let late = s.faults.find(|f| match f {
-            Fault::PluginLate { msg: m, delay_ns } if *m == msg => Some(*delay_ns),
-            _ => None,
-        });
+        let wrong = s.faults.plugin().any(|f| f.is_out_of_sequence(msg));
+        let late = s.faults.plugin().find_map(|f| f.delay_ns(msg));
         let pending = Pending {
             due_ns: s.now_ns().saturating_add(late.unwrap_or(0)),
             processed: expected.wrapping_add(wrong.into()),
@@ -266,18 +358,6 @@ impl Task {
             }
         }
     }
-}
-
-/// Whether a fault that names a message, or any, is in force for `msg`.
-fn matches_message(
-    faults: &Faults,
-    msg: u32,
-    pick: impl Fn(&Fault) -> Option<Option<u32>>,
-) -> bool {
-    faults
-        .iter()
-        .filter_map(pick)
-        .any(|m| m.is_none_or(|m| m == msg))
 }
 
 /// Reads the control buffer; its buffers are known to lie in the heap afterwards.

@@ -10,6 +10,7 @@
 mod channel;
 mod plugin;
 mod random;
+mod reports;
 mod requests;
 mod vf;
 mod vgpu;

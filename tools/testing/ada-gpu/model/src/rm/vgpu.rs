@@ -15,7 +15,7 @@
 //! are not public and chosen here (NV_ERR_IN_USE, NV_ERR_INVALID_ADDRESS).
 
 use crate::config::FbCheck;
-use crate::fault::Fault;
+use crate::fault::PluginFault;
 use crate::rm::bootload::{Bootload, MAX_PLUGIN_CHANNELS};
 use crate::rm::chid::Chids;
 use crate::rm::plugin::layout::AREA_SIZE;
@@ -144,7 +144,7 @@ impl Vgpus {
             self.chids.release(gfid);
             return Err(r);
         }
-        let marker = if s.faults.has(&Fault::PluginNoBoot) {
+        let marker = if s.faults.plugin().any(|f| *f == PluginFault::NoBoot) {
             None
         } else {
             Some(s.now_ns().saturating_add(s.config.plugin_boot_delay_ns))
@@ -275,7 +275,7 @@ impl Vgpus {
     }
 
     /// SHUTDOWN_GSP_VGPU_PLUGIN_TASK.
-    pub fn shutdown(&mut self, gfid: u32) -> Result<(), Refusal> {
+    pub fn shutdown(&mut self, s: &mut Services<'_>, gfid: u32) -> Result<(), Refusal> {
         let v = self.find(gfid, "shutdown")?;
         if v.task.stopped() {
             refuse!(
@@ -284,8 +284,7 @@ impl Vgpus {
                 "gfid {gfid}: its plugin task is stopped already"
             )
         }
-        v.task.shutdown();
-        Ok(())
+        v.task.shutdown(s, &v.request)
     }
 
     /// VGPU_PLUGIN_CLEANUP.
@@ -343,7 +342,7 @@ impl Vgpus {
             )
         };
         // A task whose marker is due by now is up, whether or not the timer ran.
-        v.task.tick(s.vram, &v.request, s.host.now_ns())?;
+        v.task.tick(s, &v.request)?;
         let strict = s.config.strict_plugin;
         v.task.doorbell(
             s,
@@ -356,11 +355,22 @@ impl Vgpus {
         )
     }
 
+    /// A vGPU's guest says what its licence and its operating system are.
+    pub fn guest(
+        &mut self,
+        s: &mut Services<'_>,
+        gfid: u32,
+        license: u32,
+        os: u32,
+    ) -> Result<(), Refusal> {
+        let v = self.find(gfid, "guest information")?;
+        v.task.guest(s, &v.request, license, os)
+    }
+
     /// Does what is due in any task and asks to be called for the rest.
     pub fn timer(&mut self, s: &mut Services<'_>) {
-        let now = s.now_ns();
         for v in self.list.values_mut() {
-            if let Err(r) = v.task.tick(s.vram, &v.request, now) {
+            if let Err(r) = v.task.tick(s, &v.request) {
                 s.refuse(r.kind, format_args!("{}", r.text));
             }
             if let Some(at) = v.task.deadline() {

@@ -55,8 +55,8 @@ pub const TABLE: &[Control] = &[
             Ok(())
         },
     ),
-    control(0x02, "SHUTDOWN_GSP_VGPU_PLUGIN_TASK", 4, |rm, _, _, p| {
-        rm.vgpus.shutdown(gfid(p))
+    control(0x02, "SHUTDOWN_GSP_VGPU_PLUGIN_TASK", 4, |rm, s, _, p| {
+        rm.vgpus.shutdown(s, gfid(p))
     }),
     control(
         0x03,

@@ -3,7 +3,7 @@
 //! What each message does.
 //!
 //! ```text
-//!   1 VERSION_NEGOTIATION   report the guest RPC version
+//!   1 VERSION_NEGOTIATION   report the guest RPC version, agree upon that of messages
 //!   2 SETUP_CONFIG          check type and, if bootload left it open, reserve channels
 //!   3 RESET                 back to the state after SETUP_CONFIG
 //!  13 UPDATE_BME            note bus mastering, allow it
@@ -13,6 +13,7 @@ use super::layout::{self, Control};
 use super::messages::{self, PluginConfig};
 use super::{outside, Context, Task};
 use crate::bytes::u8_at;
+use crate::fault::PluginFault;
 use crate::rm::status::{refuse, Refusal};
 use crate::services::Services;
 use crate::vram::Writer;
@@ -43,6 +44,15 @@ impl Task {
                 s.vram
                     .write32(at, GUEST_RPC_VERSION, Writer::Gsp)
                     .map_err(outside)?;
+                // Published drivers leave the payload zero.
+                let offered = s.vram.read32(payload).map_err(outside)?;
+                if offered != 0 {
+                    let wanted = s.faults.plugin().find_map(PluginFault::version);
+                    let version = wanted.unwrap_or(offered.min(messages::INTERFACE_VERSION));
+                    s.vram
+                        .write32(payload + 4, version, Writer::Gsp)
+                        .map_err(outside)?;
+                }
                 self.negotiated = true;
             }
             messages::SETUP_CONFIG => {

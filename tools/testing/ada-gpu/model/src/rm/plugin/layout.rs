@@ -44,6 +44,13 @@ pub const RESP_RESULT: u64 = 8;
 /// response: guest_rpc_version.
 pub const RESP_GUEST_RPC_VERSION: u64 = 12;
 
+/// response: error_buff_gsp_put_idx, behind surfaces of 80 bytes.
+pub const RESP_ERROR_PUT: u64 = 344;
+/// response: grid_license_state.
+pub const RESP_LICENSE: u64 = 348;
+/// response: guest_os_type.
+pub const RESP_GUEST_OS: u64 = 352;
+
 /// What the host wrote into the control buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {

@@ -3,7 +3,7 @@
 //! The messages a host sends to a plugin task, and their payloads.
 //!
 //! ```text
-//!    1 VERSION_NEGOTIATION            no payload
+//!    1 VERSION_NEGOTIATION            none, or version u32@0, negotiated u32@4 (answer)
 //!    2 SETUP_CONFIG_PARAMS_AND_INIT   112 bytes
 //!    3 RESET                          no payload
 //!   13 UPDATE_BME_STATE               enable u8@0, allowed u8@1 (answer)
@@ -24,6 +24,8 @@ pub const SETUP_CONFIG: u32 = 2;
 pub const RESET: u32 = 3;
 /// UPDATE_BME_STATE.
 pub const UPDATE_BME: u32 = 13;
+/// The only version of the message interface.
+pub const INTERFACE_VERSION: u32 = 1;
 /// One more than the highest message type of r570.
 pub const MAX: u32 = 15;
 
