@@ -56,11 +56,18 @@ pub(crate) struct Stopped {
 }
 
 /// Ends the plugin task of `gfid` and makes the GSP forget its vGPU. `wait` makes a [`Wait`] of a
-/// time: killable only if somebody tries again.
-pub(crate) fn stop(client: &RmClient, gfid: u32, wait: fn(Delta) -> Wait) -> Stopped {
+/// time: killable only if somebody tries again. `between` is called when the task has ended and
+/// its memory is still its own.
+pub(crate) fn stop(
+    client: &RmClient,
+    gfid: u32,
+    wait: fn(Delta) -> Wait,
+    between: impl FnOnce(),
+) -> Stopped {
     let send = |cmd, timeout| client.control(cmd, Gfid { gfid }.as_mut_bytes(), wait(timeout));
 
     let shutdown = send(wire::CMD_SHUTDOWN_GSP_VGPU_PLUGIN_TASK, STOP_TIMEOUT);
+    between();
     let timeout = match &shutdown {
         // A GSP that was silent all that time gets a short second chance.
         Err(e) if e.status().is_none() => RETRY_TIMEOUT,

@@ -12,7 +12,8 @@
 //!
 //! Locks of a VF: `state` is held while firmware works on this VF and nests outside the manager's;
 //! `view` is innermost and held for a few instructions. Neither is held while user memory is
-//! touched or the VFIO core is called, because a reset from there comes back here.
+//! touched or the VFIO core is called, because a reset from there comes back here. What debugfs
+//! shows of the plugin task is in `observed`, which needs neither.
 
 use kernel::{
     device::{
@@ -22,7 +23,10 @@ use kernel::{
     new_mutex,
     pci,
     prelude::*,
-    sync::Mutex, //
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
 };
 use kernel_ext::{
     pci::DeviceExt,
@@ -46,6 +50,10 @@ use vfio::pci::{
 };
 
 use crate::{
+    debugfs::{
+        self,
+        Files, //
+    },
     device::{
         self,
         View, //
@@ -59,6 +67,7 @@ use crate::{
         Instance, //
     },
     manager::Manager,
+    plugin::Observed,
     types::VgpuType, //
 };
 
@@ -134,6 +143,11 @@ pub(crate) struct Vf {
     /// What the guest sees instead of the hardware; `None` while the device is closed.
     #[pin]
     pub(crate) view: Mutex<Option<View>>,
+    /// The plugin task of the vGPU that there is, or of the last one.
+    pub(crate) observed: Arc<Observed>,
+    /// `None` once the driver is losing the VF.
+    #[pin]
+    files: Mutex<Option<Files>>,
 }
 
 impl Vf {
@@ -172,6 +186,9 @@ impl Vf {
 
     /// Gives the type back and detaches.
     fn detach(&self) {
+        // Waits for those who read a file.
+        let files = self.files.lock().take();
+        drop(files);
         let mut state = self.state.lock();
         let attachment = state.attachment.take();
         let old = state.selected_id();
@@ -252,6 +269,8 @@ impl vfio::pci::Driver for Vf {
     ) -> impl PinInit<Self, Error> + 'a {
         pin_init::pin_init_scope(move || {
             let (identity, attachment) = Self::attach(pdev)?;
+            let observed = Observed::new()?;
+            let files = debugfs::files(pdev, &observed)?;
             Ok(try_pin_init!(Self {
                 identity,
                 state <- new_mutex!(State {
@@ -262,6 +281,8 @@ impl vfio::pci::Driver for Vf {
                     open_vf: None,
                 }),
                 view <- new_mutex!(None),
+                observed,
+                files <- new_mutex!(Some(files)),
             }? Error))
         })
     }

@@ -191,9 +191,23 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// `EIO` when a former vGPU of this VF cannot be cleaned up, `ENODEV` when ECC is on and the
-    /// type cannot live with it, `ENOSPC` when channels or FB are used up, and what the steps say.
+    /// `EIO` when a former vGPU of this VF cannot be cleaned up, or when its plugin task crashes,
+    /// `ENODEV` when ECC is on and the type cannot live with it, `ENOSPC` when channels or FB are used
+    /// up, `EPROTONOSUPPORT` when plugin task and driver have no version of messages in common,
+    /// `EINTR` when the caller is killed, and what the steps say.
     pub(crate) fn create(
+        vfio: &Device<Vf>,
+        manager: &Arc<Manager>,
+        vgpu_type: &VgpuType,
+        identity: Identity,
+        vm_pid: u32,
+    ) -> Result<Self> {
+        vfio.observed.begin();
+        Self::take_steps(vfio, manager, vgpu_type, identity, vm_pid)
+            .inspect_err(|_| vfio.observed.end())
+    }
+
+    fn take_steps(
         vfio: &Device<Vf>,
         manager: &Arc<Manager>,
         vgpu_type: &VgpuType,
@@ -207,7 +221,10 @@ impl Instance {
         let memory = Memory::acquire(dev, gpu, vgpu_type, identity.gfid)?;
         let plugin = gpu
             .map_bar1(&memory.heap, &MapInfo::new(0, layout::SHARED_SIZE))
-            .and_then(|mapping| Plugin::prepare(gpu.clone(), mapping, identity.gfid))
+            .and_then(|mapping| {
+                let observed = vfio.observed.clone();
+                Plugin::prepare(gpu.clone(), mapping, identity.gfid, vm_pid, observed)
+            })
             .inspect_err(|e| {
                 dev_err!(dev, "cannot create a vGPU: shared area: {:?}\n", e);
             })?;
@@ -317,7 +334,7 @@ impl Instance {
         Ok(())
     }
 
-    /// The plugin has answered every message so far.
+    /// The plugin task is there and has answered every message so far.
     pub(crate) fn is_usable(&self) -> bool {
         self.plugin.is_usable()
     }
@@ -329,7 +346,9 @@ impl Instance {
 
     /// Ends the task. Returns whether the firmware has let go of memory and channels.
     fn stop_task(&self, client: &RmClient) -> bool {
-        let stopped = control::stop(client, self.identity.gfid, Wait::uninterruptible);
+        let stopped = control::stop(client, self.identity.gfid, Wait::uninterruptible, || {
+            self.plugin.ended();
+        });
         if let Err(e) = stopped.shutdown {
             if self.task == Task::Yes {
                 dev_warn!(self.dev, "SHUTDOWN of the vGPU failed: {}\n", e);
@@ -357,6 +376,8 @@ impl Drop for Instance {
             return;
         }
         let alive = self.is_alive();
+        // Whoever closes may be dying already, and what follows has to be done all the same.
+        self.plugin.disown();
         if alive && self.bme && self.plugin.is_usable() {
             if let Err(e) = self.plugin.update_bme(false) {
                 dev_warn!(self.dev, "while closing: {}\n", e);

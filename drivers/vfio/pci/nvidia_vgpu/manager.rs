@@ -211,7 +211,14 @@ impl Manager {
     /// The vGPUs are dead, or have to be: whoever uses one learns it by the error event of VFIO.
     fn lose_all(&self) {
         // A statement of its own: the lock must not be held while firmware is asked.
-        let devices = self.slots.lock().devices.clone();
+        let devices = {
+            let slots = self.slots.lock();
+            // First of all, so that nobody waits for a plugin task with a VF's state locked.
+            for device in slots.devices.iter().flatten() {
+                device.observed.lost();
+            }
+            slots.devices.clone()
+        };
         for device in devices.into_iter().flatten() {
             Vf::lose(&device);
         }
@@ -266,6 +273,9 @@ impl Client for Manager {
         }
         // BOUNDS: `running` has as many bits as there are entries.
         let number = slots.faults[index as usize].add(fault);
+        if let (Fault::Task { what, .. }, Some(device)) = (fault, &slots.devices[index as usize]) {
+            device.observed.event(*what);
+        }
         drop(slots);
 
         if let Some(number) = number {

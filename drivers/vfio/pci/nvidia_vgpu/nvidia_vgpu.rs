@@ -4,7 +4,7 @@
 //! vGPU of the type chosen in sysfs, for as long as somebody has its VFIO device open.
 //!
 //! ```text
-//!   interface        driver (bind, VFIO hooks)   sysfs (type selection)
+//!   interface        driver (bind, VFIO hooks)   sysfs (type selection)   debugfs
 //!   state machine    instance::status            types::placement
 //!   resource         instance (FB, channels, heap, client, plugin task)   manager (per PF)
 //!   command          control (RM controls)       plugin (messages)
@@ -16,6 +16,7 @@
 use kernel::prelude::*;
 
 mod control;
+mod debugfs;
 mod device;
 mod driver;
 mod faults;
@@ -29,11 +30,15 @@ mod types;
 struct NvidiaVgpu {
     #[pin]
     _driver: vfio::pci::Registration<driver::Vf>,
+    /// After `_driver`, whose devices have files below it.
+    _debugfs: debugfs::Root,
 }
 
 impl kernel::InPlaceModule for NvidiaVgpu {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
+            // SAFETY: The module is initialised once, and this is before any device is probed.
+            _debugfs: unsafe { debugfs::Root::new() },
             _driver <- vfio::pci::Registration::new(module),
         })
     }

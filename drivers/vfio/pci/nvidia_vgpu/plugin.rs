@@ -1,124 +1,133 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Talking to a plugin task: the shared area as seen through BAR1, and the messages as functions.
+//! Talking to a plugin task: the messages as functions.
 //!
 //! ```text
 //!   Plugin::version_negotiation  setup_config  reset  update_bme
 //!      '-- channel: sequence, deadline, result
-//!            '-- SharedArea: Bar1Mapping of the start of the management heap, PRIV doorbell
+//!            '-- area: the start of the management heap through BAR1, PRIV doorbell
+//!
+//!   watch    events that end a wait early     records, counts, report   what debugfs shows
 //! ```
 
 use kernel::{
-    io::poll::read_poll_timeout,
     prelude::*,
     sync::Arc,
-    time::Delta, //
+    time::{
+        Instant,
+        Monotonic, //
+    }, //
 };
 use nova_core_vgpu::vgpu::{
-    plugin_vector,
     Bar1Mapping,
     Gpu, //
 };
 
+mod area;
 pub(crate) mod channel;
+mod counts;
 pub(crate) mod layout;
 pub(crate) mod messages;
+mod observed;
+mod pace;
+mod records;
+mod report;
+mod watch;
 
+use area::SharedArea;
 use channel::{
     Area,
     Channel,
-    ChannelError, //
+    ChannelError,
+    Patience, //
+};
+use counts::End;
+use layout::{
+    control,
+    response, //
 };
 use messages::{
     BmeState,
     ConfigParams,
-    MessageType, //
+    MessageType,
+    VersionOffer,
+    VERSIONS, //
 };
+pub(crate) use observed::Observed;
+pub(crate) use records::Part;
 
 /// How long a plugin task may take to boot.
 const BOOT_TIMEOUT_MS: u32 = 10_000;
-/// Between two looks at a word of the shared area. There is no interrupt to wait for.
-const POLL_INTERVAL: Delta = Delta::from_micros(20);
 
 fn message_timeout_ms() -> u32 {
     crate::module_parameters::message_timeout_ms.value()
 }
 
-/// The start of a management heap and the doorbell of its task.
-struct SharedArea {
-    mapping: Bar1Mapping,
-    gpu: Arc<Gpu>,
-    gfid: u32,
-}
-
-impl Area for SharedArea {
-    type Error = Error;
-
-    fn read32(&self, offset: u32) -> Result<u32> {
-        self.mapping.read32(offset as usize)
-    }
-
-    fn write32(&self, offset: u32, value: u32) -> Result {
-        self.mapping.write32(offset as usize, value)
-    }
-
-    fn read(&self, offset: u32, data: &mut [u8]) -> Result {
-        self.mapping.read(offset as usize, data)
-    }
-
-    fn write(&self, offset: u32, data: &[u8]) -> Result {
-        self.mapping.write(offset as usize, data)
-    }
-
-    fn ring(&self) -> Result {
-        self.mapping.flush()?;
-        self.gpu.ring_doorbell(plugin_vector(self.gfid))
-    }
-
-    fn wait(&self, offset: u32, value: u32, timeout_ms: u32) -> Result<bool> {
-        let waited = read_poll_timeout(
-            || self.read32(offset),
-            |word| *word == value,
-            POLL_INTERVAL,
-            Delta::from_millis(timeout_ms.into()),
-        );
-        match waited {
-            Ok(_) => Ok(true),
-            Err(e) if e == ETIMEDOUT => Ok(false),
-            Err(e) => Err(e),
-        }
-    }
+/// What went wrong with a message.
+enum Cause {
+    Channel(ChannelError<Error>),
+    /// The plugin wants this version of the message interface.
+    Version(u32),
 }
 
 /// What went wrong, and with which message.
 pub(crate) struct PluginError {
     /// Name of the step, for the log.
     pub(crate) step: &'static str,
-    cause: ChannelError<Error>,
+    cause: Cause,
+}
+
+impl PluginError {
+    fn new(step: &'static str, cause: ChannelError<Error>) -> Self {
+        Self {
+            step,
+            cause: Cause::Channel(cause),
+        }
+    }
 }
 
 impl From<PluginError> for Error {
     fn from(error: PluginError) -> Self {
         match error.cause {
-            ChannelError::Area(e) => e,
-            ChannelError::TooLong => EMSGSIZE,
-            ChannelError::Timeout => ETIMEDOUT,
-            ChannelError::Broken => EIO,
-            ChannelError::Result(_) => EREMOTEIO,
+            Cause::Channel(ChannelError::Area(e)) => e,
+            Cause::Channel(ChannelError::TooLong) => EMSGSIZE,
+            Cause::Channel(ChannelError::Timeout { .. }) => ETIMEDOUT,
+            Cause::Channel(ChannelError::Killed) => EINTR,
+            Cause::Channel(ChannelError::Crashed | ChannelError::Lost | ChannelError::Broken) => {
+                EIO
+            }
+            Cause::Channel(ChannelError::Result(_)) => EREMOTEIO,
+            Cause::Version(_) => EPROTONOSUPPORT,
         }
     }
 }
 
 impl kernel::fmt::Display for PluginError {
     fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+        write!(f, "plugin: {}: ", self.step)?;
         match self.cause {
-            ChannelError::Area(e) => write!(f, "plugin: {}: {:?}", self.step, e),
-            ChannelError::TooLong => write!(f, "plugin: {}: payload too long", self.step),
-            ChannelError::Timeout => write!(f, "plugin: {}: no answer in time", self.step),
-            ChannelError::Broken => {
-                write!(f, "plugin: {}: has missed a deadline before", self.step)
+            Cause::Channel(ChannelError::Area(e)) => write!(f, "{e:?}"),
+            Cause::Channel(ChannelError::TooLong) => f.write_str("payload too long"),
+            Cause::Channel(ChannelError::Timeout { taken: true }) => {
+                f.write_str("no answer in time, although the task has taken the message up")
             }
-            ChannelError::Result(code) => write!(f, "plugin: {}: result {:#x}", self.step, code),
+            Cause::Channel(ChannelError::Timeout { taken: false }) => {
+                f.write_str("no answer in time")
+            }
+            Cause::Channel(ChannelError::Killed) => f.write_str("whoever waited was killed"),
+            Cause::Channel(ChannelError::Crashed) => f.write_str("the task has crashed"),
+            Cause::Channel(ChannelError::Lost) => f.write_str("the GPU is lost"),
+            Cause::Channel(ChannelError::Broken) => {
+                f.write_str("has not answered an earlier message")
+            }
+            Cause::Channel(ChannelError::Result(code)) => write!(f, "result {code:#x}"),
+            Cause::Version(version) => write!(
+                f,
+                "no common version: the firmware wants {}, this driver has {} to {}",
+                version,
+                VERSIONS.start(),
+                VERSIONS.end()
+            ),
         }
     }
 }
@@ -126,36 +135,73 @@ impl kernel::fmt::Display for PluginError {
 /// The plugin task of one vGPU, as far as messages go.
 pub(crate) struct Plugin {
     channel: Channel<SharedArea>,
+    observed: Arc<Observed>,
+    /// Process that may be killed while it waits, because nobody else needs the answer.
+    owner: u32,
+    /// Last index of the error buffer.
+    errors: u32,
 }
 
 impl Plugin {
     /// Prepares the shared area, before the task is started. `mapping` shows the start of the
-    /// management heap, at least [`layout::SHARED_SIZE`] bytes of it.
-    pub(crate) fn prepare(gpu: Arc<Gpu>, mapping: Bar1Mapping, gfid: u32) -> Result<Self> {
-        let area = SharedArea { mapping, gpu, gfid };
+    /// management heap, at least [`layout::SHARED_SIZE`] bytes of it; `owner` is the process that has
+    /// the device open.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, `EIO` when the GPU is lost.
+    pub(crate) fn prepare(
+        gpu: Arc<Gpu>,
+        mapping: Bar1Mapping,
+        gfid: u32,
+        owner: u32,
+        observed: Arc<Observed>,
+    ) -> Result<Self> {
+        let mapping = Arc::new(mapping, GFP_KERNEL)?;
+        let area = SharedArea::new(gpu, mapping.clone(), gfid, observed.clone());
+        let channel = Channel::prepare(area)?;
+        observed.show(mapping)?;
         Ok(Self {
-            channel: Channel::prepare(area)?,
+            channel,
+            observed,
+            owner,
+            errors: 0,
         })
     }
 
     /// Waits until the task is up.
     pub(crate) fn wait_boot(&mut self) -> Result<(), PluginError> {
+        let patience = self.patience(BOOT_TIMEOUT_MS);
         self.channel
-            .start(BOOT_TIMEOUT_MS)
-            .map_err(|cause| PluginError {
-                step: "boot",
-                cause,
-            })
+            .start(patience)
+            .map_err(|cause| PluginError::new("boot", cause))
     }
 
-    /// The task has answered every message so far.
+    /// The task is there, and has answered every message so far.
     pub(crate) fn is_usable(&self) -> bool {
-        self.channel.is_usable()
+        self.channel.is_usable() && self.observed.watch().death().is_none()
     }
 
-    /// First message.
+    /// First message: agrees upon the version of the others.
     pub(crate) fn version_negotiation(&mut self) -> Result<(), PluginError> {
-        self.call(MessageType::VersionNegotiation, &mut [])
+        let mut payload = VersionOffer::encode();
+        self.call(MessageType::VersionNegotiation, &mut payload)?;
+        match VersionOffer::decode_agreed(&payload) {
+            Ok(version) => {
+                self.observed.set_version(version);
+                Ok(())
+            }
+            Err(version) => Err(PluginError {
+                step: MessageType::VersionNegotiation.name(),
+                cause: Cause::Version(version),
+            }),
+        }
+    }
+
+    /// The task has ended, as far as the firmware listened, and the shared area is still its own:
+    /// keeps what is in it.
+    pub(crate) fn ended(&self) {
+        self.observed.end();
     }
 
     /// Describes the vGPU to the task.
@@ -176,12 +222,64 @@ impl Plugin {
         Ok(BmeState::decode_allowed(&payload) == Some(true))
     }
 
+    /// From now on nobody is waiting in person.
+    pub(crate) fn disown(&mut self) {
+        self.owner = 0;
+    }
+
+    /// The process that has the device open may be killed while it waits: then the vGPU goes as well.
+    /// Somebody else, who resets the VF from outside, may not leave it half reset.
+    fn patience(&self, timeout_ms: u32) -> Patience {
+        // CAST: Process ids are not negative.
+        let current = kernel::current!().tgid() as u32;
+        Patience {
+            timeout_ms,
+            killable: current == self.owner,
+        }
+    }
+
     fn call(&mut self, message: MessageType, payload: &mut [u8]) -> Result<(), PluginError> {
-        self.channel
-            .call(message, payload, message_timeout_ms())
-            .map_err(|cause| PluginError {
-                step: message.name(),
-                cause,
-            })
+        let patience = self.patience(message_timeout_ms());
+        let counts = self.observed.counts();
+        counts.sent(message);
+        let start = Instant::<Monotonic>::now();
+        let result = self.channel.call(message, payload, patience);
+        let ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(0);
+        let end = match &result {
+            Ok(()) => End::Done,
+            Err(ChannelError::Result(_)) => End::Refused,
+            Err(_) => End::Failed,
+        };
+        counts.ended(message, end, ns);
+        if end != End::Failed {
+            self.take_errors();
+        }
+        result.map_err(|cause| PluginError::new(message.name(), cause))
+    }
+
+    /// Takes notice of the error buffer, so that the task can go on writing. What is in it stays, for
+    /// debugfs; that there is something, the task says by an event.
+    fn take_errors(&mut self) {
+        let area = self.channel.area();
+        let Ok(put) = area.read32(layout::RESPONSE + response::ERROR_PUT) else {
+            return;
+        };
+        if put == self.errors {
+            return;
+        }
+        self.errors = put;
+        let makes_sense = report::is_error_index(put);
+        self.observed.counts().error(makes_sense);
+        if makes_sense {
+            // The GPU that is lost in this moment reads nothing.
+            let _ = area.write32(layout::CONTROL + control::ERROR_GET, put);
+        }
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        // The window is about to be closed, whatever became of the task.
+        self.ended();
     }
 }

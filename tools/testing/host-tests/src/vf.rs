@@ -19,10 +19,14 @@ mod listing;
 mod messages;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/types/metadata.rs"]
 mod metadata;
+#[path = "../../../../drivers/vfio/pci/nvidia_vgpu/plugin/pace.rs"]
+mod pace;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/types/placement.rs"]
 mod placement;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/device/region.rs"]
 mod region;
+#[path = "../../../../drivers/vfio/pci/nvidia_vgpu/plugin/report.rs"]
+mod report;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/instance/status.rs"]
 mod status;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/control/wire.rs"]
@@ -32,4 +36,5 @@ mod channel_tests;
 mod config_tests;
 mod device_tests;
 mod metadata_tests;
+mod report_tests;
 mod type_tests;

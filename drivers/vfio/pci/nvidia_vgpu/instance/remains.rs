@@ -55,7 +55,7 @@ impl Remains {
     /// Repeats SHUTDOWN, which may be what is missing, and CLEANUP; frees everything if the firmware agrees.
     fn retry(&mut self, wait: fn(Delta) -> Wait) -> Result<(), RmError> {
         if let Some((client, _)) = self.held.as_ref().filter(|(c, _)| !c.is_gone()) {
-            control::stop(client, self.identity.gfid, wait).cleanup?;
+            control::stop(client, self.identity.gfid, wait, || ()).cleanup?;
         }
         self.held = None;
         Ok(())

@@ -8,14 +8,15 @@
 //!   call:     payload -> MESSAGE
 //!             type, then seq -> CONTROL
 //!             flush, doorbell
-//!             wait until RESPONSE.seq_processed == seq
+//!             wait until RESPONSE.seq_processed == seq     (nothing announces it, see `pace`)
 //!             result, payload <- RESPONSE, MESSAGE
 //! ```
 //!
 //! The plugin may read the header early or late, so it is written both times; the marker must not
 //! be overwritten in between. Everything read from the area is the firmware's and is compared,
-//! never used as an index. A channel that has missed a deadline is broken for good: an answer may
-//! still come and would be taken for a later one's.
+//! never used as an index. Each word is read once: the firmware can change it at any time. A channel
+//! whose wait has ended without an answer, or that could not be reached, is broken for good: an
+//! answer may still come and would be taken for a later one's.
 //!
 //! Source: `rpc.c` of the NVIDIA vGPU VFIO RFC v2.
 //!
@@ -27,6 +28,30 @@ use super::layout::{
     response, //
 };
 use super::messages::MessageType;
+
+/// For how long to wait, and whether a fatal signal ends that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patience {
+    /// Milliseconds.
+    pub(crate) timeout_ms: u32,
+    /// Whoever waits may be killed.
+    pub(crate) killable: bool,
+}
+
+/// How a wait has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// The word is there. Whatever was written before it is seen by reads from now on.
+    Seen,
+    /// Time is up.
+    TimeUp,
+    /// Whoever waited is being killed.
+    Killed,
+    /// The plugin task has crashed.
+    Crashed,
+    /// The GPU is lost.
+    Lost,
+}
 
 /// How the channel reaches the shared area and the GPU.
 ///
@@ -45,8 +70,8 @@ pub(crate) trait Area {
     fn write(&self, offset: u32, data: &[u8]) -> Result<(), Self::Error>;
     /// Makes everything written so far visible to the plugin, then rings its doorbell.
     fn ring(&self) -> Result<(), Self::Error>;
-    /// Reads the word at `offset` until it is `value`; `Ok(false)` when time is up.
-    fn wait(&self, offset: u32, value: u32, timeout_ms: u32) -> Result<bool, Self::Error>;
+    /// Reads the word at `offset` until it is `value`.
+    fn wait(&self, offset: u32, value: u32, patience: Patience) -> Result<Waited, Self::Error>;
 }
 
 /// Why a call failed.
@@ -56,9 +81,18 @@ pub(crate) enum ChannelError<E> {
     Area(E),
     /// The payload is longer than the message buffer.
     TooLong,
-    /// No boot marker, or no answer, in time.
-    Timeout,
-    /// An earlier call missed its deadline.
+    /// No boot marker, or no answer, in time. `taken`: the plugin has taken the message up.
+    Timeout {
+        /// Whether the plugin has said that it has the message.
+        taken: bool,
+    },
+    /// Whoever waited is being killed.
+    Killed,
+    /// The plugin task has crashed.
+    Crashed,
+    /// The GPU is lost.
+    Lost,
+    /// An earlier call ended without an answer.
     Broken,
     /// The plugin answered with this result code.
     Result(u32),
@@ -98,18 +132,17 @@ impl<A: Area> Channel<A> {
     /// Waits until the plugin task is up.
     ///
     /// # Errors
-    /// [`ChannelError::Timeout`] without the marker after `timeout_ms`.
-    pub(crate) fn start(&mut self, timeout_ms: u32) -> Result<(), ChannelError<A::Error>> {
+    /// [`ChannelError::Timeout`] without the marker in time, and how else a wait can end.
+    pub(crate) fn start(&mut self, patience: Patience) -> Result<(), ChannelError<A::Error>> {
         let marker = layout::CONTROL + control::MESSAGE_SEQ;
-        if !self.area.wait(marker, control::BOOT_MARKER, timeout_ms)? {
-            self.broken = true;
-            return Err(ChannelError::Timeout);
-        }
+        self.broken = true;
+        self.wait(marker, control::BOOT_MARKER, patience)?;
         write_header(&self.area)?;
+        self.broken = false;
         Ok(())
     }
 
-    /// The last call was answered, or there was none.
+    /// Every call so far was answered.
     pub(crate) fn is_usable(&self) -> bool {
         !self.broken
     }
@@ -122,7 +155,7 @@ impl<A: Area> Channel<A> {
         &mut self,
         message: MessageType,
         payload: &mut [u8],
-        timeout_ms: u32,
+        patience: Patience,
     ) -> Result<(), ChannelError<A::Error>> {
         if payload.len() > layout::MESSAGE_SIZE {
             return Err(ChannelError::TooLong);
@@ -130,6 +163,8 @@ impl<A: Area> Channel<A> {
         if self.broken {
             return Err(ChannelError::Broken);
         }
+        // Until there is an answer.
+        self.broken = true;
         if !payload.is_empty() {
             self.area.write(layout::MESSAGE, payload)?;
         }
@@ -142,14 +177,10 @@ impl<A: Area> Channel<A> {
         self.area.ring()?;
 
         let word = |offset| layout::RESPONSE + offset;
-        if !self
-            .area
-            .wait(word(response::SEQ_PROCESSED), seq, timeout_ms)?
-        {
-            self.broken = true;
-            return Err(ChannelError::Timeout);
-        }
-        match self.area.read32(word(response::RESULT_CODE))? {
+        self.wait(word(response::SEQ_PROCESSED), seq, patience)?;
+        let result = self.area.read32(word(response::RESULT_CODE))?;
+        self.broken = false;
+        match result {
             0 => (),
             code => return Err(ChannelError::Result(code)),
         }
@@ -157,6 +188,30 @@ impl<A: Area> Channel<A> {
             self.area.read(layout::MESSAGE, payload)?;
         }
         Ok(())
+    }
+
+    /// The way to the shared area.
+    pub(crate) fn area(&self) -> &A {
+        &self.area
+    }
+
+    fn wait(
+        &self,
+        offset: u32,
+        value: u32,
+        patience: Patience,
+    ) -> Result<(), ChannelError<A::Error>> {
+        match self.area.wait(offset, value, patience)? {
+            Waited::Seen => Ok(()),
+            Waited::TimeUp => {
+                let received = layout::RESPONSE + response::SEQ_RECEIVED;
+                let taken = self.seq != 0 && self.area.read32(received)? == self.seq;
+                Err(ChannelError::Timeout { taken })
+            }
+            Waited::Killed => Err(ChannelError::Killed),
+            Waited::Crashed => Err(ChannelError::Crashed),
+            Waited::Lost => Err(ChannelError::Lost),
+        }
     }
 }
 

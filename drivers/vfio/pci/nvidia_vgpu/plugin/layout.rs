@@ -30,6 +30,8 @@ pub(crate) const MESSAGE_SIZE: usize = 0x1000;
 pub(crate) const MIGRATION: u32 = 0x3000;
 /// Error buffer.
 pub(crate) const ERROR: u32 = 0x20_3000;
+/// Bytes of the error buffer.
+pub(crate) const ERROR_SIZE: usize = 0x1000;
 /// Control, response and message buffer: what must read as zero before the plugin task starts,
 /// because words of the previous task would be taken for its own.
 pub(crate) const CLEARED_SIZE: usize = 0x3000;
@@ -77,26 +79,48 @@ pub(crate) mod control {
     pub(crate) const MIGRATION_OFFSET: u32 = 32;
     /// u64: where the error buffer is.
     pub(crate) const ERROR_OFFSET: u32 = 40;
+    /// u32: up to where the driver has taken notice of the error buffer.
+    pub(crate) const ERROR_GET: u32 = 56;
+    /// Bytes that are in use.
+    pub(crate) const USED: usize = 512;
     /// Value of `VERSION`.
     pub(crate) const VERSION_1: u32 = 1;
     /// What the plugin task stores in `MESSAGE_SEQ` once it is up.
     pub(crate) const BOOT_MARKER: u32 = 0x4e65_4a6f;
 }
 
-/// Words of the response buffer, offsets from its start. Nothing beyond byte 23 is read: the
-/// layout of the rest is not settled for this firmware.
+/// Words of the response buffer, offsets from its start.
+///
+/// Behind four display surfaces of 80 bytes each, as in firmware 535 and later than 570; the RFC has
+/// them shorter by 8, but no public driver reads what follows. Nothing that the driver does depends
+/// on those words: they are shown.
 pub(crate) mod response {
+    /// u32: sequence number of the message that was last taken up.
+    pub(crate) const SEQ_RECEIVED: u32 = 0;
     /// u32: sequence number of the message that is done.
     pub(crate) const SEQ_PROCESSED: u32 = 4;
     /// u32: its result, 0 for success.
     pub(crate) const RESULT_CODE: u32 = 8;
+    /// u32: version of the interface to the guest's driver.
+    pub(crate) const GUEST_RPC_VERSION: u32 = 12;
+    /// u32: up to where the error buffer is written.
+    pub(crate) const ERROR_PUT: u32 = 344;
+    /// u32: state of the guest's licence.
+    pub(crate) const LICENSE_STATE: u32 = 348;
+    /// u32: operating system of the guest.
+    pub(crate) const GUEST_OS: u32 = 352;
+    /// u32: state of the frame rate limiter.
+    pub(crate) const FRAME_RATE_LIMIT: u32 = 356;
+    /// Bytes that are in use.
+    pub(crate) const USED: usize = 360;
 }
 
 const _: () = {
     assert!(KERNEL_LOG.offset + KERNEL_LOG.size == SHARED_SIZE);
     assert!(VGPU_TASK_LOG.offset + VGPU_TASK_LOG.size == KERNEL_LOG.offset);
     assert!(INIT_TASK_LOG.offset + INIT_TASK_LOG.size == VGPU_TASK_LOG.offset);
-    assert!(ERROR as u64 + 0x1000 == INIT_TASK_LOG.offset);
+    assert!(ERROR as u64 + ERROR_SIZE as u64 == INIT_TASK_LOG.offset);
+    assert!(response::FRAME_RATE_LIMIT as usize + 4 == response::USED);
     assert!(MIGRATION + 0x20_0000 == ERROR);
     assert!(MESSAGE as usize + MESSAGE_SIZE == CLEARED_SIZE);
 };

@@ -3,7 +3,7 @@
 //! Messages to the plugin task: numbers, payloads, and what may come back.
 //!
 //! ```text
-//!    1  VERSION_NEGOTIATION             no payload
+//!    1  VERSION_NEGOTIATION             8 bytes: version of the driver | agreed version (plugin)
 //!    2  SETUP_CONFIG_PARAMS_AND_INIT    112 bytes, ConfigParams
 //!    3  RESET                           no payload
 //!   13  UPDATE_BME_STATE                2 bytes: enable | allowed (written by the plugin)
@@ -33,6 +33,24 @@ pub(crate) enum MessageType {
 }
 
 impl MessageType {
+    /// All of them, in the order of [`index`](Self::index).
+    pub(crate) const ALL: [Self; 4] = [
+        Self::VersionNegotiation,
+        Self::SetupConfigParamsAndInit,
+        Self::Reset,
+        Self::UpdateBmeState,
+    ];
+
+    /// Position in [`ALL`](Self::ALL).
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Self::VersionNegotiation => 0,
+            Self::SetupConfigParamsAndInit => 1,
+            Self::Reset => 2,
+            Self::UpdateBmeState => 3,
+        }
+    }
+
     /// Name for log lines.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -40,6 +58,42 @@ impl MessageType {
             Self::SetupConfigParamsAndInit => "SETUP_CONFIG_PARAMS_AND_INIT",
             Self::Reset => "RESET",
             Self::UpdateBmeState => "UPDATE_BME_STATE",
+        }
+    }
+}
+
+/// Versions of the message interface that this driver speaks.
+pub(crate) const VERSIONS: core::ops::RangeInclusive<u32> = 1..=1;
+
+/// Payload of `VersionNegotiation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct VersionOffer;
+
+impl VersionOffer {
+    /// Bytes of the payload.
+    pub(crate) const SIZE: usize = 8;
+
+    /// The payload to send: the highest version, and nothing agreed upon.
+    pub(crate) fn encode() -> [u8; Self::SIZE] {
+        let mut payload = [0; Self::SIZE];
+        payload[..4].copy_from_slice(&VERSIONS.end().to_le_bytes());
+        payload
+    }
+
+    /// The version that both sides speak from now on.
+    ///
+    /// A plugin that leaves the second word alone has not looked at the offer. That is what published
+    /// drivers rely on, which send none; they speak the first version.
+    ///
+    /// # Errors
+    ///
+    /// The version that the plugin wants, when it is not one of [`VERSIONS`].
+    pub(crate) fn decode_agreed(answer: &[u8; Self::SIZE]) -> Result<u32, u32> {
+        let [_, _, _, _, agreed @ ..] = *answer;
+        match u32::from_le_bytes(agreed) {
+            0 => Ok(*VERSIONS.start()),
+            version if VERSIONS.contains(&version) => Ok(version),
+            version => Err(version),
         }
     }
 }

@@ -2,13 +2,17 @@
 
 //! The message channel against a plugin made of a byte array.
 
-use super::channel::{Area, Channel, ChannelError};
+use super::channel::{Area, Channel, ChannelError, Patience, Waited};
 use super::layout::{self, control, response};
-use super::messages::{uuid, BmeState, Config, ConfigParams, MessageType};
+use super::messages::{uuid, BmeState, Config, ConfigParams, MessageType, VersionOffer};
+use super::pace;
 use std::cell::{Cell, RefCell};
 use zerocopy::IntoBytes;
 
-const TIMEOUT: u32 = 10;
+const TIMEOUT: Patience = Patience {
+    timeout_ms: 10,
+    killable: true,
+};
 
 /// Shared memory with a plugin that acts when the doorbell rings.
 struct Plugin {
@@ -22,6 +26,10 @@ struct Plugin {
     seen: RefCell<Vec<(u32, u32)>>,
     /// The marker was overwritten before the driver could see it.
     marker_lost: Cell<bool>,
+    /// How a wait ends whose word does not come.
+    end: Cell<Waited>,
+    /// Whether it says that it has taken a message up.
+    takes: Cell<bool>,
 }
 
 impl Plugin {
@@ -35,6 +43,8 @@ impl Plugin {
             booted: Cell::new(false),
             seen: RefCell::default(),
             marker_lost: Cell::new(false),
+            end: Cell::new(Waited::TimeUp),
+            takes: Cell::new(false),
         }
     }
 
@@ -82,6 +92,9 @@ impl Area for &Plugin {
         self.seen
             .borrow_mut()
             .push((self.word(control::MESSAGE_TYPE), seq));
+        if self.takes.get() {
+            self.set(layout::RESPONSE + response::SEQ_RECEIVED, seq);
+        }
         if let Some(result) = self.answer.get() {
             self.memory.borrow_mut()[layout::MESSAGE as usize + 1] = 1;
             self.set(layout::RESPONSE + response::RESULT_CODE, result);
@@ -91,13 +104,18 @@ impl Area for &Plugin {
         Ok(())
     }
 
-    fn wait(&self, offset: u32, value: u32, _timeout_ms: u32) -> Result<bool, ()> {
+    fn wait(&self, offset: u32, value: u32, patience: Patience) -> Result<Waited, ()> {
+        assert_eq!(patience, TIMEOUT);
         if offset == control::MESSAGE_SEQ && self.boots.get() {
             assert!(!self.marker_lost.get());
             self.booted.set(true);
             self.set(offset, control::BOOT_MARKER);
         }
-        Ok(self.word(offset) == value)
+        Ok(if self.word(offset) == value {
+            Waited::Seen
+        } else {
+            self.end.get()
+        })
     }
 }
 
@@ -129,7 +147,8 @@ fn a_stale_marker_does_not_end_the_wait() {
     plugin.set(control::MESSAGE_SEQ, control::BOOT_MARKER);
     plugin.boots.set(false);
     let mut channel = Channel::prepare(&plugin).unwrap();
-    assert_eq!(channel.start(TIMEOUT), Err(ChannelError::Timeout));
+    let silent = ChannelError::Timeout { taken: false };
+    assert_eq!(channel.start(TIMEOUT), Err(silent));
     assert!(!channel.is_usable());
 }
 
@@ -167,13 +186,85 @@ fn silence_and_wrong_sequence_break_the_channel() {
         plugin.answer.set(answer);
         plugin.seq_error.set(seq_error);
         let result = channel.call(MessageType::Reset, &mut [], TIMEOUT);
-        assert_eq!(result, Err(ChannelError::Timeout));
+        assert_eq!(result, Err(ChannelError::Timeout { taken: false }));
         // A late answer must not be taken for that of the next message.
         plugin.answer.set(Some(0));
         let result = channel.call(MessageType::Reset, &mut [], TIMEOUT);
         assert_eq!(result, Err(ChannelError::Broken));
         assert_eq!(plugin.seen.borrow().len(), 1);
     }
+}
+
+#[test]
+fn whatever_ends_a_wait_breaks_the_channel_and_is_told() {
+    for (end, takes, error) in [
+        (Waited::TimeUp, true, ChannelError::Timeout { taken: true }),
+        (Waited::Killed, true, ChannelError::Killed),
+        (Waited::Crashed, false, ChannelError::Crashed),
+        (Waited::Lost, false, ChannelError::Lost),
+    ] {
+        let plugin = Plugin::new();
+        let mut channel = started(&plugin);
+        plugin.answer.set(None);
+        plugin.end.set(end);
+        plugin.takes.set(takes);
+        let result = channel.call(MessageType::Reset, &mut [], TIMEOUT);
+        assert_eq!(result, Err(error));
+        assert!(!channel.is_usable());
+        let result = channel.call(MessageType::Reset, &mut [], TIMEOUT);
+        assert_eq!(result, Err(ChannelError::Broken));
+        assert_eq!(plugin.seen.borrow().len(), 1);
+    }
+}
+
+#[test]
+fn a_task_that_dies_while_it_boots_is_not_talked_to() {
+    let plugin = Plugin::new();
+    plugin.boots.set(false);
+    plugin.end.set(Waited::Crashed);
+    let mut channel = Channel::prepare(&plugin).unwrap();
+    assert_eq!(channel.start(TIMEOUT), Err(ChannelError::Crashed));
+    let result = channel.call(MessageType::Reset, &mut [], TIMEOUT);
+    assert_eq!(result, Err(ChannelError::Broken));
+}
+
+#[test]
+fn versions_are_agreed_upon_or_not() {
+    let mut payload = VersionOffer::encode();
+    assert_eq!(payload, [1, 0, 0, 0, 0, 0, 0, 0]);
+    // A task that does not look at the offer.
+    assert_eq!(VersionOffer::decode_agreed(&payload), Ok(1));
+    for (version, agreed) in [(1, Ok(1)), (2, Err(2)), (u32::MAX, Err(u32::MAX))] {
+        payload[4..].copy_from_slice(&u32::to_le_bytes(version));
+        assert_eq!(VersionOffer::decode_agreed(&payload), agreed);
+    }
+}
+
+#[test]
+fn every_message_has_a_place_of_its_own() {
+    for (place, message) in MessageType::ALL.iter().enumerate() {
+        assert_eq!(message.index(), place);
+    }
+}
+
+#[test]
+fn pauses_grow_with_the_wait_up_to_a_limit() {
+    assert_eq!(pace::pause_us(0, 1_000_000), 20);
+    assert_eq!(pace::pause_us(1_600, 1_000_000), 200);
+    assert_eq!(pace::pause_us(10_000_000, 1_000_000), 10_000);
+    // Never beyond the deadline, and never without one.
+    assert_eq!(pace::pause_us(10_000_000, 7), 7);
+    assert_eq!(pace::pause_us(u64::MAX, 0), 1);
+    // A silent task costs few looks, an answer is noticed an eighth late at most.
+    let (mut waited, mut looks) = (0, 0);
+    while waited < 30_000_000 {
+        let pause = pace::pause_us(waited, u64::MAX);
+        assert!(pause <= 20.max(waited / 8));
+        waited += pause;
+        looks += 1;
+    }
+    assert!(looks < 3_100, "{looks}");
+    assert!(!pace::is_long(3_999) && pace::is_long(4_000));
 }
 
 #[test]
