@@ -12,6 +12,7 @@
 //!   latency     how long what is asked of firmware takes
 //!   debugfs     the directory of a module
 //!   coredump    what a device was like when it failed, for user space
+//!   firmware    large files, read to where they are used
 //! ```
 //!
 //! The object of this crate is linked into `nova_core_vgpu.ko`. Functions that use `THIS_MODULE` or
@@ -21,6 +22,7 @@
 pub mod completion;
 pub mod coredump;
 pub mod debugfs;
+pub mod firmware;
 pub mod io;
 pub mod latency;
 pub mod pci;

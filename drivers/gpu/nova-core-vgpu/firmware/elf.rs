@@ -11,6 +11,8 @@
 //!
 //! Source: ELF-64 object file format; section names from OGKM 570.144 `kernel_gsp.c`.
 
+use core::ops::Range;
+
 use super::super::bytes::{slice, u16_at, u32_at, u64_at};
 use super::container::Malformed;
 
@@ -43,11 +45,16 @@ pub(crate) struct Elf<'a> {
     names: &'a [u8],
 }
 
-fn contents<'a>(file: &'a [u8], header: &[u8]) -> Option<&'a [u8]> {
-    let offset = usize::try_from(u64_at(header, SH_OFFSET)?).ok()?;
-    let size = usize::try_from(u64_at(header, SH_SIZE)?).ok()?;
+/// Size of the ELF header in bytes.
+pub(crate) const HEADER_SIZE: usize = 64;
 
-    slice(file, offset, size)
+/// Where the contents of a section are in `file`; `None` when not inside.
+fn contents(file: &[u8], header: &[u8]) -> Option<Range<usize>> {
+    let start = usize::try_from(u64_at(header, SH_OFFSET)?).ok()?;
+    let size = usize::try_from(u64_at(header, SH_SIZE)?).ok()?;
+    let end = start.checked_add(size)?;
+
+    (end <= file.len()).then_some(start..end)
 }
 
 impl<'a> Elf<'a> {
@@ -75,7 +82,7 @@ impl<'a> Elf<'a> {
             .and_then(|offset| slice(file, offset, count * entry))
             .ok_or(Malformed("ELF section headers"))?;
         let names = slice(headers, names_index * entry, entry)
-            .and_then(|header| contents(file, header))
+            .and_then(|header| file.get(contents(file, header)?))
             .ok_or(Malformed("ELF section names"))?;
 
         Ok(Self {
@@ -91,6 +98,16 @@ impl<'a> Elf<'a> {
     ///
     /// [`Malformed`] with the name when there is none, or when it is not inside the file.
     pub(crate) fn section(&self, name: &'static str) -> Result<&'a [u8], Malformed> {
+        self.range(name)
+            .and_then(|range| self.file.get(range).ok_or(Malformed(name)))
+    }
+
+    /// Where in the file they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::section`].
+    pub(crate) fn range(&self, name: &'static str) -> Result<Range<usize>, Malformed> {
         let header = self
             .headers
             .chunks_exact(usize::from(SHENTSIZE))

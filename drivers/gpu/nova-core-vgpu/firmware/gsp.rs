@@ -3,12 +3,22 @@
 //! GSP-RM and its bootloader in system memory, ready for booter to copy into WPR2.
 //!
 //! ```text
-//!  ELF .fwimage ─▶ pages ─▶ level 2 ─▶ level 1 ─▶ level 0 (address goes into WprMeta)
+//!  ELF .fwimage ─▶ level 2 ─▶ level 1 ─▶ level 0 (address goes into WprMeta)
 //!  ELF .fwsignature_ad10x ─▶ signature buffer
 //!  bootloader data        ─▶ bootloader buffer
 //! ```
 //!
 //! Needed until booter has finished; booter copies everything.
+//!
+//! The file is read to where GSP reads the image from. What comes before the image is the ELF
+//! header alone, so the file is put that much before a page:
+//!
+//! ```text
+//!  page 0              page 1
+//!  |...... ELF header| .fwimage                     | other sections, cut off
+//! ```
+
+use core::ops::Range;
 
 use kernel::{
     device,
@@ -25,6 +35,7 @@ use kernel::{
         Owned,
         SGTable, //
     },
+    sizes::*, //
 };
 
 use crate::gsp::fw::r570_144::{
@@ -41,7 +52,8 @@ use super::{
         Elf,
         FWIMAGE,
         FWSIGNATURE_AD10X,
-        FWVERSION, //
+        FWVERSION,
+        HEADER_SIZE, //
     },
     radix3::{
         Geometry,
@@ -50,11 +62,14 @@ use super::{
     File,
 };
 
+/// Room for the file: that of 570.144 has 63,571,696 bytes. A larger one is copied.
+const FILE_MAX: usize = usize::SZ_64M;
+
 /// All that booter copies.
 #[pin_data]
 pub(crate) struct GspImages {
     #[pin]
-    image: SGTable<Owned<VVec<u8>>>,
+    file: SGTable<Owned<VVec<u8>>>,
     image_size: usize,
     level0: Coherent<[u8]>,
     _level1: Coherent<[u8]>,
@@ -110,7 +125,12 @@ impl GspImages {
     /// Those of [`File::request`]; `EINVAL` when the contents are wrong; `ENOMEM`. Reported.
     pub(crate) fn new(dev: &device::Device<device::Bound>) -> impl PinInit<Self, Error> + use<'_> {
         pin_init::pin_init_scope(move || {
-            let (pages, image_size, signature) = read_gsp(dev)?;
+            let Gsp {
+                pages,
+                image,
+                signature,
+            } = read_gsp(dev)?;
+            let image_size = image.len();
             let geometry = Geometry::new(image_size)
                 .ok_or_else(|| File::Gsp.malformed(dev, Malformed(FWIMAGE)))?;
 
@@ -126,9 +146,9 @@ impl GspImages {
             );
 
             Ok(try_pin_init!(Self {
-                image <- SGTable::new(dev, pages, DataDirection::ToDevice, GFP_KERNEL),
+                file <- SGTable::new(dev, pages, DataDirection::ToDevice, GFP_KERNEL),
                 image_size,
-                _level2: level2(dev, &image, &geometry)?,
+                _level2: level2(dev, &file, image.start / PAGE_SIZE, &geometry)?,
                 _level1: {
                     let mut entries = Entries::new(dev, 1)?;
                     entries.push_buffer(_level2)?;
@@ -176,11 +196,34 @@ impl GspImages {
     }
 }
 
-/// Copies image and signature out of the ELF file, which is then released.
-fn read_gsp(dev: &device::Device<device::Bound>) -> Result<(VVec<u8>, usize, Coherent<[u8]>)> {
-    let file = File::Gsp.request(dev)?;
+/// What is needed of the file of GSP-RM.
+struct Gsp {
+    /// Whole pages.
+    pages: VVec<u8>,
+    /// The image there; begins with a page.
+    image: Range<usize>,
+    signature: Coherent<[u8]>,
+}
+
+/// Reads the file so that an image behind the ELF header begins with a page. Returns where the file
+/// begins, too.
+fn read_file(dev: &device::Device<device::Bound>) -> Result<(VVec<u8>, usize)> {
+    let mut pages = VVec::with_capacity(PAGE_SIZE + FILE_MAX, GFP_KERNEL)?;
+    let start = PAGE_SIZE - HEADER_SIZE;
+
+    pages.resize(start, 0, GFP_KERNEL)?;
+    if kernel_ext::firmware::append(File::Gsp.name(), dev, &mut pages).is_err() {
+        // Missing, which this reports; or larger than expected.
+        pages.extend_from_slice(File::Gsp.request(dev)?.data(), GFP_KERNEL)?;
+    }
+    Ok((pages, start))
+}
+
+/// Reads the file and finds in it what is needed.
+fn read_gsp(dev: &device::Device<device::Bound>) -> Result<Gsp> {
+    let (mut pages, start) = read_file(dev)?;
     let malformed = |e| File::Gsp.malformed(dev, e);
-    let elf = Elf::parse(file.data()).map_err(malformed)?;
+    let elf = Elf::parse(pages.get(start..).unwrap_or(&[])).map_err(malformed)?;
 
     let version = elf.section(FWVERSION).map_err(malformed)?;
     let end = version
@@ -191,7 +234,7 @@ fn read_gsp(dev: &device::Device<device::Bound>) -> Result<(VVec<u8>, usize, Coh
         return Err(malformed(Malformed(FWVERSION)));
     }
 
-    let image = elf.section(FWIMAGE).map_err(malformed)?;
+    let image = elf.range(FWIMAGE).map_err(malformed)?;
     let signature = elf.section(FWSIGNATURE_AD10X).map_err(malformed)?;
     if image.is_empty() {
         return Err(malformed(Malformed(FWIMAGE)));
@@ -199,28 +242,41 @@ fn read_gsp(dev: &device::Device<device::Bound>) -> Result<(VVec<u8>, usize, Coh
     if signature.is_empty() {
         return Err(malformed(Malformed(FWSIGNATURE_AD10X)));
     }
+    let signature = Coherent::from_slice(dev, signature, GFP_KERNEL)?;
 
-    let mut pages = VVec::new();
-    pages.extend_from_slice(image, GFP_KERNEL)?;
+    let mut image = start + image.start..start + image.end;
+    if image.start % PAGE_SIZE != 0 {
+        pages.copy_within(image.clone(), 0);
+        image = 0..image.len();
+    }
+    // What was behind the image is no part of its last page.
+    pages.truncate(image.end);
+    pages.resize(image.end.next_multiple_of(PAGE_SIZE), 0, GFP_KERNEL)?;
 
-    Ok((
+    Ok(Gsp {
         pages,
-        image.len(),
-        Coherent::from_slice(dev, signature, GFP_KERNEL)?,
-    ))
+        image,
+        signature,
+    })
 }
 
-/// One entry for each page of the image.
+/// One entry for each page of the image, which begins with page `first` of the file.
 fn level2(
     dev: &device::Device<device::Bound>,
-    image: &SGTable<Owned<VVec<u8>>>,
+    file: &SGTable<Owned<VVec<u8>>>,
+    first: usize,
     geometry: &Geometry,
 ) -> Result<Coherent<[u8]>> {
     let mut entries = Entries::new(dev, geometry.level2_pages)?;
+    let mut skip = first;
 
-    for segment in image.iter() {
+    for segment in file.iter() {
         let len = usize::try_from(segment.dma_len())?;
         for page in 0..len.div_ceil(PAGE_SIZE) {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
             if entries.count == geometry.image_pages {
                 break;
             }

@@ -106,6 +106,43 @@ file_fails() {
 	return $status
 }
 
+# number AT FILE: the 64-bit number there.
+number() {
+	od -An -v -t u8 -j "$1" -N 8 "$2" | tr -d ' '
+}
+
+# The ELF file of standard input with its first section moved to the end, which is
+# not where a page begins.
+image_at_the_end() {
+	local file=$scratch/elf header i at size
+
+	cat >"$file"
+	# e_shoff, and sh_offset and sh_size of the section after the null one.
+	header=$(($(number 0x28 "$file") + 64))
+	at=$(number $((header + 0x18)) "$file")
+	size=$(number $((header + 0x20)) "$file")
+	head -c $((header + 0x18)) "$file"
+	for ((i = 0; i < 64; i += 8)); do
+		printf '%b' "\\0$(printf '%o' $(($(stat -c %s "$file") >> i & 0xff)))"
+	done
+	tail -c +$((header + 0x18 + 8 + 1)) "$file"
+	tail -c +$((at + 1)) "$file" | head -c "$size"
+	rm "$file"
+}
+
+# The driver reads the file to where it uses it; this one is too large for that,
+# and the image not where it must be.
+works_with_another_layout() {
+	local status=0
+
+	firmware_with gsp image_at_the_end
+	load
+	restore_path
+	bound || { echo "not bound"; log_since_mark; status=1; }
+	recovers || status=1
+	return $status
+}
+
 # vGPU needs the scrubber; the GPU itself does not.
 works_without_scrubber() {
 	local status=0
@@ -150,7 +187,7 @@ unloads_despite() {
 	return $status
 }
 
-begin 24
+begin 25
 rmmod "$VF_DRIVER" "$PF_DRIVER"
 
 result "the boot firmware of the board does not finish" fails_with "register=0x118234:0" "boot firmware of the GPU did not finish"
@@ -175,6 +212,7 @@ result "gsp is truncated" file_fails gsp "bad" head -c 1000000
 result "bootloader is truncated" file_fails bootloader "bad" head -c 900
 result "booter_load is truncated" file_fails booter_load "bad" head -c 900
 
+result "gsp is larger, its image elsewhere" works_with_another_layout
 result "scrubber is missing: no vGPU (R2)" works_without_scrubber
 result "GSP does not answer questions about vGPU (R2)" works_despite "gsp-no-reply=$FN_RM_CONTROL" "vGPU is not available: "
 result "GSP does not answer the unload request" unloads_despite "gsp-no-reply=$FN_UNLOADING" "unload: GSP cannot be asked to stop"

@@ -152,6 +152,7 @@ fn sections_are_found_by_their_whole_name() {
     let elf = Elf::parse(&file).unwrap();
     assert_eq!(elf.section(FWIMAGE).unwrap(), [0x11; 64]);
     assert_eq!(elf.section(FWVERSION).unwrap(), b"570.144\0");
+    assert_eq!(file[elf.range(FWIMAGE).unwrap()], [0x11; 64]);
     assert_eq!(elf.section(FWSIGNATURE_AD10X).unwrap(), [0x22; 32]);
     assert_eq!(elf.section(".fwimag").unwrap_err().0, ".fwimag");
 }
