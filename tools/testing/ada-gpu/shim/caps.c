@@ -9,16 +9,17 @@
  *   0x0c8    MSI-X, 6 entries                       PBA   BAR0 + 0x020000
  *              table BAR0 + 0xb90000     0x100    AER
  *              PBA   BAR0 + 0xba0000     0x148    ARI
- *   0x100    Virtual Channel
- *   0x420    AER
+ *   0x100    Virtual Channel              0x0b0    vendor specific, 2 scratch words
+ *   0x420    AER                          0x0e0    a scratch word of no capability
  *   0xbcc    SR-IOV (sriov.c)
- *   0xc14    ARI
+ *   0xc14    ARI                          0x180    serial number of the board
  *
  * Sources: OGKM 570.144 swref/published/turing/tu102/dev_nv_xve.h (SR-IOV
  * header words in the config mirror, hence 0xbcc) and dev_vm.h (VF MSI-X table),
  * published lspci dumps of AD102 boards (the rest); the VF's PCIe, AER and ARI
- * offsets are free choices. An endpoint and not a legacy endpoint, because only
- * that one may have SR-IOV.
+ * offsets are free choices. So is what a VF has besides: nobody has described the
+ * rest of a real one's space, and a host must not hand on what it does not know.
+ * An endpoint and not a legacy endpoint, because only that one may have SR-IOV.
  */
 #include "ada-gpu.h"
 #include "hw/pci/msi.h"
@@ -38,8 +39,14 @@
 #define VF_MSIX		0x7c
 #define VF_MSIX_TABLE	0x10000
 #define VF_MSIX_PBA	0x20000
+#define VF_VENDOR	0xb0
+#define VF_VENDOR_SIZE	16
+#define VF_VENDOR_WORDS	(VF_VENDOR + 8)
+#define VF_STRAY_WORD	0xe0
 #define VF_AER		0x100
 #define VF_ARI		0x148
+#define VF_SERIAL	0x180
+#define SERIAL_NUMBER	0x04812be0f00dcafeULL
 
 /* Virtual Channel with VC0 only: header to VC0 status, PCIe base spec 7.9.1. */
 #define VC_SIZE		0x1c
@@ -126,15 +133,29 @@ void ada_gpu_pf_caps_exit(struct ada_gpu_pf *pf)
 	msix_uninit(dev, &pf->bar0.mr, &pf->bar0.mr);
 }
 
+/* What a guest must find neither to read nor to write. */
+static bool private_setup(PCIDevice *dev, Error **errp)
+{
+	if (pci_add_capability(dev, PCI_CAP_ID_VNDR, VF_VENDOR, VF_VENDOR_SIZE, errp) < 0)
+		return false;
+	pci_set_byte(dev->config + VF_VENDOR + PCI_CAP_FLAGS, VF_VENDOR_SIZE);
+	pci_set_quad(dev->config + VF_VENDOR_WORDS, 0x5ec2e75ec2e7ULL);
+	pci_set_quad(dev->wmask + VF_VENDOR_WORDS, ~0ULL);
+	pci_set_long(dev->config + VF_STRAY_WORD, 0x0b5cu);
+	pci_set_long(dev->wmask + VF_STRAY_WORD, ~0u);
+	return true;
+}
+
 bool ada_gpu_vf_caps_init(struct ada_gpu_vf *vf, Error **errp)
 {
 	PCIDevice *dev = &vf->dev;
 
 	if (!msix_setup(dev, &vf->bar0.mr, VF_MSIX_TABLE, VF_MSIX_PBA, VF_MSIX, errp) ||
-	    !pcie_setup(dev, VF_PCIE, errp) ||
+	    !private_setup(dev, errp) || !pcie_setup(dev, VF_PCIE, errp) ||
 	    pcie_aer_init(dev, PCI_ERR_VER, VF_AER, PCI_ERR_SIZEOF, errp) < 0)
 		return false;
 	pcie_ari_init(dev, VF_ARI);
+	pcie_dev_ser_num_init(dev, VF_SERIAL, SERIAL_NUMBER);
 	return true;
 }
 

@@ -17,8 +17,8 @@ DEVICES=/sys/bus/pci/devices
 STUB=/sys/bus/pci/drivers/pci-pf-stub
 CTL=${ADA_GPU_CTL:-$(dirname "$0")/../../../../build/ada-gpu/ada-gpu-ctl}
 
-CAP_PM=01 CAP_MSI=05 CAP_PCIE=10 CAP_MSIX=11
-EXT_AER=0001 EXT_VC=0002 EXT_ARI=000e EXT_SRIOV=0010
+CAP_PM=01 CAP_MSI=05 CAP_VENDOR=09 CAP_PCIE=10 CAP_MSIX=11
+EXT_AER=0001 EXT_VC=0002 EXT_SERIAL=0003 EXT_ARI=000e EXT_SRIOV=0010
 FLR_CAPABLE=$((1 << 28))
 
 tests=0
@@ -160,8 +160,9 @@ check_vf() {
 	ok "VF BAR0: 256K, 32-bit" "$(bar "$vf" 0)" "$((256 << 10)) 0"
 	ok "VF BAR1: 256M, 64-bit prefetchable" "$(bar "$vf" 1)" "$((256 << 20)) 12"
 	ok "VF BAR3: 32M, 64-bit prefetchable" "$(bar "$vf" 3)" "$((32 << 20)) 12"
-	ok "VF capabilities" "$(capabilities "$vf")" "40:$CAP_PCIE 7c:$CAP_MSIX "
-	ok "VF extended capabilities" "$(ext_capabilities "$vf")" "100:$EXT_AER 148:$EXT_ARI "
+	ok "VF capabilities" "$(capabilities "$vf")" "40:$CAP_PCIE b0:$CAP_VENDOR 7c:$CAP_MSIX "
+	ok "VF extended capabilities" "$(ext_capabilities "$vf")" \
+		"100:$EXT_AER 148:$EXT_ARI 180:$EXT_SERIAL "
 	ok "VF can FLR" "$(($(number "$vf" 0x44 4) & FLR_CAPABLE))" "$FLR_CAPABLE"
 	ok "VF MSI-X: 6 entries" "$(($(number "$vf" 0x7e 2) & 0x7ff))" 5
 	ok "VF MSI-X table" "$(config "$vf" 0x80 4)" 00010000
