@@ -138,12 +138,13 @@ pub(crate) fn read(dev: &Device<Vf>, transfer: &mut Read<'_, Vf>) -> Result<usiz
     }
 }
 
+/// As the core does it, an access that leaves the space fails as a whole.
 fn read_config(dev: &Device<Vf>, transfer: &mut Read<'_, Vf>) -> Result<usize> {
     let (offset, len) = (transfer.offset(), transfer.len());
     let mut done = 0;
 
-    if offset >= config::SIZE {
-        return Err(EINVAL);
+    if !region::contains(offset, len as u64, config::SIZE) {
+        return Err(EFAULT);
     }
     while let Some(piece) = with_view(dev, |view| {
         view.config.piece(offset + done as u64, len - done)
@@ -190,8 +191,8 @@ fn write_config(dev: &Device<Vf>, transfer: &mut Write<'_, Vf>) -> Result<usize>
     let (offset, len) = (transfer.offset(), transfer.len());
     let mut done = 0;
 
-    if offset >= config::SIZE {
-        return Err(EINVAL);
+    if !region::contains(offset, len as u64, config::SIZE) {
+        return Err(EFAULT);
     }
     while let Some(piece) = with_view(dev, |view| {
         view.config.piece(offset + done as u64, len - done)
