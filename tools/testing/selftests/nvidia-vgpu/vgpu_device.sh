@@ -9,10 +9,10 @@
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 
-# The 2Q, 6Q and 48Q of this board: id, device:subsystem, BAR1 and FB in MiB. A VF whose
+# The 2Q, 6Q and 48Q of this board: id, device:subsystem, BAR1 and FB in MiB, instances. A VF whose
 # BAR1 is smaller than the type's shows all of it.
 types() {
-	board_types | awk '$3 ~ /-(2|6|48)Q$/ { print $1, $4, $8, $6 }'
+	board_types | awk '$3 ~ /-(2|6|48)Q$/ { print $1, $4, $8, $6, $5 }'
 }
 
 baseline
@@ -31,13 +31,13 @@ failed_programs=0
 # Through the VFIO group and a container, as QEMU does it without iommufd, and
 # through the device file with iommufd.
 modes="vfio_type1v2_iommu iommufd"
-while read -r id pci_ids bar1_mib fb_mib; do
+while read -r id pci_ids bar1_mib fb_mib max; do
 	[ "$bar1_mib" -le "$physical_mib" ] || bar1_mib=$physical_mib
 	echo "$id" >"$type_file" || failed_programs=$((failed_programs + 1))
 	for mode in $modes; do
 		echo "# type $id, BAR1 of $bar1_mib MiB, $mode"
 		IOMMU_MODE=$mode "$BUILD/selftests/vgpu_device_test" "${pci_ids%:*}" "${pci_ids#*:}" \
-			"$bar1_mib" "$fb_mib" "$vf" </dev/null ||
+			"$bar1_mib" "$fb_mib" "$max" "$vf" </dev/null ||
 			failed_programs=$((failed_programs + 1))
 	done
 	modes=iommufd # once is enough for the group

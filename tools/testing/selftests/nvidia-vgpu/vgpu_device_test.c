@@ -9,38 +9,13 @@
  *   MSI-X          capability, eventfds, an interrupt that the device raises
  *   reset          VFIO_DEVICE_RESET
  *
- *   vgpu_device_test DEVICE SUBSYSTEM BAR1_MIB FB_MIB BDF
- *
- * gives what the type promises: the ids in hexadecimal, sizes in MiB.
- * Every test opens the device anew, which makes a new vGPU. The environment
- * variable IOMMU_MODE names the way to open it, by default that of iommufd.
+ * Every test opens the device anew, which makes a new vGPU. Arguments: vgpu_test.h.
  */
-#include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include <linux/io.h>
-#include <linux/pci_regs.h>
-#include <linux/sizes.h>
-#include <linux/vfio.h>
+#include "vgpu_test.h"
 
-#include <libvfio.h>
-
-#include "kselftest_harness.h"
-
-/* The harness counts seconds of a guest whose host may be busy with other things. */
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	300
-
-#define PCI_VENDOR_ID_NVIDIA	0x10de
 #define CLASS_3D_CONTROLLER	0x0302
-
-#define BAR0			0
-#define BAR1			1
-#define PAGE			4096UL
 
 /* Registers of the VF in BAR0 (NVIDIA open-gpu-doc, ampere dev_vm.ref.txt). */
 #define NV_PMC_BOOT_0		0x0
@@ -53,10 +28,6 @@
 /* Interrupt 0 is bit 0 of leaf 0, which subtree 0 reports. */
 #define TEST_VECTOR		0
 
-static const char *bdf;
-static uint16_t type_device, type_subsystem;
-static uint64_t type_bar1_size, type_fb_size;
-
 FIXTURE(vgpu) {
 	struct iommu *iommu;
 	struct vfio_pci_device *device;
@@ -68,7 +39,7 @@ FIXTURE(vgpu) {
 
 FIXTURE_SETUP(vgpu)
 {
-	self->iommu = iommu_init(getenv("IOMMU_MODE") ?: default_iommu_mode);
+	self->iommu = iommu_init(vgpu_iommu_mode());
 	self->device = vfio_pci_device_init(bdf, self->iommu);
 	self->fd = self->device->fd;
 	self->bar1_size = self->device->bars[BAR1].info.size;
@@ -324,15 +295,5 @@ TEST_F(vgpu, reset_keeps_the_vgpu)
 
 int main(int argc, char *argv[])
 {
-	bdf = vfio_selftests_get_bdf(&argc, argv);
-	if (argc < 5) {
-		fprintf(stderr, "usage: %s DEVICE SUBSYSTEM BAR1_MIB FB_MIB BDF\n", argv[0]);
-		return KSFT_FAIL;
-	}
-	type_device = strtoul(argv[1], NULL, 16);
-	type_subsystem = strtoul(argv[2], NULL, 16);
-	type_bar1_size = strtoull(argv[3], NULL, 10) * SZ_1M;
-	type_fb_size = strtoull(argv[4], NULL, 10) * SZ_1M;
-	argv[4] = argv[0];
-	return test_harness_run(argc - 4, argv + 4);
+	return vgpu_test_main(argc, argv);
 }

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of the VFIO device of a vGPU share: what its type promises,
+ * given by the caller, and its device opened with the kernel's own VFIO test
+ * library (tools/testing/selftests/vfio/lib).
+ *
+ *   PROGRAM DEVICE SUBSYSTEM BAR1_MIB FB_MIB MAX_INSTANCE BDF
+ *
+ * ids in hexadecimal, sizes in MiB. The environment variable IOMMU_MODE names
+ * the way to open the device, by default that of iommufd.
+ */
+#ifndef VGPU_TEST_H
+#define VGPU_TEST_H
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/io.h>
+#include <linux/pci_regs.h>
+#include <linux/sizes.h>
+#include <linux/vfio.h>
+
+#include <libvfio.h>
+
+#include "kselftest_harness.h"
+
+/* The harness counts seconds of a guest whose host may be busy with other things. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	300
+
+#define PCI_VENDOR_ID_NVIDIA	0x10de
+#define BAR0			0
+#define BAR1			1
+#define PAGE			4096UL
+
+static const char *bdf;
+static uint16_t type_device, type_subsystem;
+static uint64_t type_bar1_size, type_fb_size;
+static unsigned int type_max_instance;
+
+static inline const char *vgpu_iommu_mode(void)
+{
+	return getenv("IOMMU_MODE") ?: default_iommu_mode;
+}
+
+static sigjmp_buf vgpu_bus_error;
+
+static inline void vgpu_on_bus_error(int sig)
+{
+	siglongjmp(vgpu_bus_error, sig);
+}
+
+/* Whether reading a mapped word works; else it gives SIGBUS. */
+static inline bool vgpu_can_read(void *word, uint32_t *value)
+{
+	struct sigaction action = { .sa_handler = vgpu_on_bus_error }, old;
+	bool works;
+
+	sigaction(SIGBUS, &action, &old);
+	if (sigsetjmp(vgpu_bus_error, 1)) {
+		works = false;
+	} else {
+		*value = readl(word);
+		works = true;
+	}
+	sigaction(SIGBUS, &old, NULL);
+	return works;
+}
+
+/* The same for a write. */
+static inline bool vgpu_can_write(void *word, uint32_t value)
+{
+	struct sigaction action = { .sa_handler = vgpu_on_bus_error }, old;
+	bool works;
+
+	sigaction(SIGBUS, &action, &old);
+	if (sigsetjmp(vgpu_bus_error, 1)) {
+		works = false;
+	} else {
+		writel(value, word);
+		works = true;
+	}
+	sigaction(SIGBUS, &old, NULL);
+	return works;
+}
+
+static inline int vgpu_test_main(int argc, char *argv[])
+{
+	bdf = vfio_selftests_get_bdf(&argc, argv);
+	if (argc < 6) {
+		fprintf(stderr,
+			"usage: %s DEVICE SUBSYSTEM BAR1_MIB FB_MIB MAX_INSTANCE BDF\n",
+			argv[0]);
+		return KSFT_FAIL;
+	}
+	type_device = strtoul(argv[1], NULL, 16);
+	type_subsystem = strtoul(argv[2], NULL, 16);
+	type_bar1_size = strtoull(argv[3], NULL, 10) * SZ_1M;
+	type_fb_size = strtoull(argv[4], NULL, 10) * SZ_1M;
+	type_max_instance = strtoul(argv[5], NULL, 10);
+	argv[5] = argv[0];
+	return test_harness_run(argc - 5, argv + 5);
+}
+
+#endif
