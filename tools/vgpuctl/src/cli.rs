@@ -8,62 +8,12 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::address::Address;
 use crate::config;
+use crate::manual;
 use crate::types::Wanted;
-
-const AFTER_HELP: &str = "\
-Addresses are PCI addresses like 0000:c1:00.4; the domain may be left out. Types are named by id \
-(942) or by name, with or without the maker's: 'NVIDIA RTX6000-Ada-2Q', 'rtx6000-ada-2q'.
-
-EXIT STATUS
-  0  done, or nothing was to be done
-  1  the host is not as it has to be, or the kernel refused; the message says what to do
-  2  wrong usage
-  3  what was waited for did not come in time
-
-JSON
-  'vgpuctl list --json' prints one object. Fields are added over time and never change their meaning \
-within one 'version'.
-
-  version  1
-  gpus[]   address       PCI address
-           id            'vendor:device', hexadecimal
-           driver        bound driver, or null
-           numa_node     number, or null
-           vfs_total     how many VFs can be enabled
-           vfs[]         enabled VFs, by their numbers
-
-  vfs[]    address, driver
-           index            number of the VF, from 0
-           driver_override  driver that the VF is reserved for, or null
-           iommu_group      number, or null
-           vfio_device      '/dev/vfio/devices/vfio<n>', or null
-           open_by[]        pid, command: processes with the VFIO device open
-           vgpu             null unless bound to nvidia_vgpu_vfio
-
-  vgpu     type             null, or: id, and name if the driver tells it
-           creatable[]      id, name: types that can be selected now
-           state, placement_id, uuid, channel_errors, task_crashes
-                            the attributes of these names; missing where the driver has them not
-
-CONFIGURATION
-  'save' writes and 'restore' reads a TOML file:
-
-  version = 1
-
-  [[gpu]]
-  address = \"0000:c1:00.0\"
-  id = \"10de:26b9\"    optional; another board at the address is left alone
-  vfs = 4             how many VFs
-
-  [[gpu.vf]]          as many as have something special; others are bound
-  index = 0           number of the VF
-  type = 1148         optional; id or name
-  uuid = \"...\"        optional; UUID of the vGPU
-  bind = false        optional; this VF is not bound to nvidia_vgpu_vfio";
 
 /// Shows and sets up virtual functions and vGPU types of NVIDIA GPUs.
 #[derive(Parser)]
-#[command(name = "vgpuctl", version, after_long_help = AFTER_HELP)]
+#[command(name = "vgpuctl", version, propagate_version = true, after_long_help = manual::text())]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

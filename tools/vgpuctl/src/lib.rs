@@ -20,6 +20,7 @@ pub mod error;
 pub mod events;
 pub mod gpu;
 pub mod holders;
+pub mod manual;
 pub mod report;
 pub mod restore;
 pub mod run;

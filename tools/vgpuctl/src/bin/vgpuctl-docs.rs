@@ -6,7 +6,8 @@
 //!   DIR/man/vgpuctl.1  vgpuctl-select.1  …     DIR/bash/vgpuctl  DIR/zsh/_vgpuctl  DIR/fish/vgpuctl.fish
 //! ```
 
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,11 +15,18 @@ use clap::CommandFactory;
 use clap_complete::{generate_to, Shell};
 
 use vgpuctl::cli::Cli;
+use vgpuctl::manual;
 
 fn write_all(dir: &Path) -> io::Result<()> {
     let man = dir.join("man");
     std::fs::create_dir_all(&man)?;
-    clap_mangen::generate_to(Cli::command(), &man)?;
+    // The first page has more than clap knows of.
+    let command = Cli::command().after_long_help(None);
+    clap_mangen::generate_to(command, &man)?;
+    let mut page = OpenOptions::new()
+        .append(true)
+        .open(man.join("vgpuctl.1"))?;
+    page.write_all(manual::roff().as_bytes())?;
     for (shell, name) in [
         (Shell::Bash, "bash"),
         (Shell::Zsh, "zsh"),
