@@ -35,7 +35,11 @@ help:
 	@echo  '  make lab-status      what of the lab is there and what is missing'
 	@echo  '  make clippy          lint the modules'
 	@echo  '  make rustfmt         format the modules (rustfmt-check: only look)'
-	@echo  '  make install         install the modules (INSTALL_MOD_PATH=)'
+	@echo  '  make install         modules, tools, units and manuals (DESTDIR=, PREFIX=, INSTALL_MOD_PATH=)'
+	@echo  '  make install-tools   the same without the modules (DKMS builds those)'
+	@echo  '  make install-dkms    sources of the modules into /usr/src, for dkms install'
+	@echo  '  make uninstall       take away what make install has installed'
+	@echo  '  make tool-docs       man pages and shell completions of vgpuctl, into build/vgpuctl-docs'
 	@echo  '  make clean           remove build/modules'
 	@echo  ''
 	@echo  '  KDIR=<dir>           build tree of another kernel (with Rust metadata)'
@@ -85,8 +89,7 @@ modules:
 clippy:
 	+@$(MAKE) --no-print-directory modules CLIPPY=1
 
-install: modules
-	+@$(kbuild) modules_install
+include $(top)/packaging/install.mk
 
 rustfmt rustfmt-check:
 	@$(kernel_env); \
@@ -114,4 +117,4 @@ lab-%:
 clean:
 	rm -rf $(top)/build/modules
 
-.PHONY: help modules clippy install rustfmt rustfmt-check demo check bench soak clean
+.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak clean
