@@ -4,8 +4,8 @@
 //!
 //! ```text
 //!  Spec::read ─▶ GFW boot done ─▶ sysmem flush page ─▶ vGPU mode ─▶ Gsp ─▶ static info
-//!      ─▶ interrupt table ─▶ interrupts; until then the queues of GSP are polled
-//!  drop: Gsp (stops it) ─▶ interrupts ─▶ sysmem flush page
+//!      ─▶ interrupt table ─▶ notifiers ─▶ interrupts; until then the queues of GSP are polled
+//!  drop: notifiers ─▶ Gsp (stops it) ─▶ interrupts ─▶ sysmem flush page
 //! ```
 
 pub(crate) mod dump;
@@ -44,6 +44,7 @@ use crate::{
         interrupt::Interrupt,
         rm::{
             queries,
+            Notifiers,
             Target, //
         },
         Gsp,
@@ -66,6 +67,8 @@ const DMA_BITS: u32 = 47;
 /// A GPU whose GSP runs.
 #[pin_data]
 pub(crate) struct Gpu<'gpu> {
+    /// Before `gsp`, which takes them back. `None`: firmware refused them.
+    _notifiers: Option<Notifiers<'gpu>>,
     #[pin]
     gsp: Gsp<'gpu>,
     /// After `gsp`: it is told to stop, and says that it will.
@@ -145,6 +148,8 @@ impl<'gpu> Gpu<'gpu> {
                     );
                 },
                 irq_table: irq_table(dev, gsp.cmdq(), static_info),
+                // While the queues are polled: an interrupt for each reply would take longer.
+                _notifiers: notifiers(dev, gsp.as_ref().get_ref()),
                 irq <- Irq::new(pdev, bar),
                 _interrupt: gsp.enable_interrupt(irq.as_ref().get_ref(), irq_table.gsp(dev)?)?,
                 life,
@@ -219,6 +224,13 @@ impl<'gpu> Gpu<'gpu> {
     pub(crate) fn firmware_version(&self) -> &'static CStr {
         VERSION_CSTR
     }
+}
+
+/// Registers notifiers. A GPU without them works; that data were lost is then told by nobody.
+fn notifiers<'gpu>(dev: &device::Device, gsp: &Gsp<'gpu>) -> Option<Notifiers<'gpu>> {
+    gsp.register_notifiers()
+        .inspect_err(|e| dev_warn!(dev, "GSP: no notifications of ECC errors: {}\n", e))
+        .ok()
 }
 
 /// Asks for the interrupt vectors. A GPU without the answer works: only GSP's own vector is needed,

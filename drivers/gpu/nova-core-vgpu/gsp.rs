@@ -73,6 +73,10 @@ use fw::r570_144::{
 use interrupt::Interrupt;
 use logs::Logs;
 use nv_status::NvStatus;
+use rm::{
+    Notifiers,
+    RmError, //
+};
 use unload::Teardown;
 
 /// What boot needs to know beyond the device.
@@ -170,6 +174,15 @@ impl<'gpu> Gsp<'gpu> {
         let Engines { pdev, bar, .. } = self.engines;
 
         Interrupt::enable(pdev.as_ref(), bar, &self.cmdq, irq, vector)
+    }
+
+    /// Has GSP-RM tell of what it does not tell unasked, until what this returns is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What firmware says.
+    pub(crate) fn register_notifiers(&self) -> Result<Notifiers<'gpu>, RmError> {
+        Notifiers::register(&self.cmdq)
     }
 
     /// Log buffers that GSP writes to.

@@ -175,8 +175,10 @@ impl Router {
         let event = Event { function, message };
 
         let mut taken = self.watch(dev, &event, now);
-        for filter in Filter::of(function, &message) {
-            taken |= self.subscriptions.deliver(self.canonical(filter), &event);
+        if !watch::is_stray(&message) {
+            for filter in Filter::of(function, &message) {
+                taken |= self.subscriptions.deliver(self.canonical(filter), &event);
+            }
         }
         let outcome = if taken {
             Outcome::Taken
@@ -232,6 +234,7 @@ impl Router {
     ) {
         let sort = match &event.message {
             Message::Rc(_) => Sort::Channel,
+            message if watch::is_stray(message) => Sort::Other,
             Message::Plain if unheard_of => Sort::Other,
             _ => return,
         };
@@ -246,6 +249,14 @@ impl Router {
                 rc.engine,
                 rc.gfid,
                 rc.except_type,
+                held_back
+            ),
+            Message::Post(post) => dev_warn!(
+                dev,
+                "GSP: notifier {} of object {:#x} of client {:#x}, which was not registered, ignored{}\n",
+                post.notifier,
+                post.event,
+                post.client,
                 held_back
             ),
             _ => dev_warn!(

@@ -6,7 +6,8 @@
 //!   queries   what is the VMMU segment size?          typed question and answer
 //!      |
 //!   client    root -> device -> subdevice             three objects with one owner
-//!   channel   address space, channel, copy engine     below a client
+//!   channel   address space, group, channel, engine   below a client
+//!   notifiers event objects                           a client of their own
 //!      |
 //!   object    RM_ALLOC, FREE      control  RM_CONTROL one function per command
 //!      |                             |
@@ -21,6 +22,7 @@ mod client;
 mod control;
 mod error;
 mod ids;
+mod notifiers;
 mod object;
 pub(crate) mod queries;
 
@@ -35,4 +37,8 @@ pub use error::RmError;
 pub(crate) use ids::{
     ClientId,
     ClientIds, //
+};
+pub(crate) use notifiers::{
+    is_registered,
+    Notifiers, //
 };

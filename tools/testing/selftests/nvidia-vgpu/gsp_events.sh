@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What the GPU's firmware says by itself reaches its owner, the counters, the
-# log and the tracepoints: channel errors (R7), non-stall and other notifiers
-# (R11), error logs, plugin tasks and samples of use (R18). So does what makes
-# no sense.
+# log and the tracepoints: channel errors (R7), notifiers that the driver has
+# registered (R11), error logs, plugin tasks and samples of use (R18). So does
+# what makes no sense.
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 
@@ -13,7 +13,7 @@ COPY0=9  # NV2080_ENGINE_TYPE_COPY0
 CHID=700 # no host channel has it
 
 needs_model
-begin 20
+begin 22
 debugfs=/sys/kernel/debug/$PF_DRIVER/$pf
 tracefs=/sys/kernel/tracing
 
@@ -121,22 +121,56 @@ vf_without_vgpu() {
 }
 
 notifiers() {
-	rises 1 post:23 events notifier 23 non-stall seen &&
-		rises 1 post:37 events notifier 37 rc-error seen &&
-		rises 1 post:111 events notifier 111 ecc-corrected seen &&
-		rises 0 post:111 events event POST_EVENT malformed
+	rises 1 post:111 events notifier 111 ecc-corrected seen &&
+		rises 1 post:187 events notifier 187 ecc-corrected seen &&
+		is 0 count events event POST_EVENT unclaimed &&
+		is 0 count events event POST_EVENT malformed
 }
 
 data_lost() {
+	local notifier
+
 	mark_log
-	rises 1 post:112 events notifier 112 data-lost seen &&
+	for notifier in 112 155 156; do
+		rises 1 post:$notifier events notifier $notifier data-lost seen &&
+			soon logged "$pf.*data-lost .notifier $notifier" || return 1
+	done
+}
+
+# What firmware tells of without being asked, or by an interrupt, has no
+# notifier. What comes after it in the queue shows that nothing came.
+not_registered() {
+	local seen unheard notifier
+
+	seen=$(count events event POST_EVENT seen)
+	unheard=$(gpu_ctl stats counts.notifiers-unheard 2>/dev/null || echo 0)
+	for notifier in 12 23 35 37 191; do
+		gpu_ctl event post:$notifier || return 1
+	done
+	rises 1 raw:0x10fd:0 events unknown 0x10fd seen &&
+		is $((unheard + 5)) gpu_ctl stats counts.notifiers-unheard &&
+		is "$seen" count events event POST_EVENT seen
+}
+
+# Firmware is not to be trusted: neither with the handles of others' objects, nor
+# with one of ours for another notifier.
+not_ours() {
+	local client=0xc1d00100
+
+	mark_log
+	rises 1 "post:112:0xc1d00001:0x7e0070" events event POST_EVENT unclaimed &&
+		rises 1 "post:112:$client:0x7e006f" events event POST_EVENT unclaimed &&
+		rises 1 "post:23:$client:0x7e0017" events event POST_EVENT unclaimed &&
+		soon logged "notifier 23 of object 0x7e0017 of client $client, which was not registered" || return 1
+	! log_since_mark | grep 'data-lost' &&
+		rises 1 "post:112:$client:0x7e0070" events notifier 112 data-lost seen &&
 		soon logged "$pf.*data-lost .notifier 112"
 }
 
 no_sense() {
 	mark_log
 	rises 1 raw:0x1004:20 events event RC_TRIGGERED malformed &&
-		rises 1 post:4000 events event POST_EVENT malformed &&
+		rises 1 post:4000:1:1 events event POST_EVENT malformed &&
 		soon logged 'event 0x1004 with 20 bytes makes no sense'
 }
 
@@ -267,6 +301,8 @@ result "the fast path message is no channel error" fast_path
 result "the channel error of a VF without vGPU is counted (R7)" vf_without_vgpu
 result "notifiers are told apart (R11, R18)" notifiers
 result "lost data reach the log (R18)" data_lost
+result "no other notifier is registered" not_registered
+result "notifiers of other objects are nobody's" not_ours
 result "events that make no sense are counted" no_sense
 result "unknown events are counted one by one" unknown
 result "unknown events of any length are counted" long_unknown

@@ -11,6 +11,7 @@ set -u
 
 FN_GET_STATIC_INFO=65
 FN_RM_CONTROL=76
+CMD_EVENT_SET_NOTIFICATION=0x20800301
 FN_UNLOADING=47
 SCRATCH_15=0x1180fc # holds the progress of the scrubber
 GSP_FILES=nvidia/ad102/gsp
@@ -215,6 +216,7 @@ result "booter_load is truncated" file_fails booter_load "bad" head -c 900
 result "gsp is larger, its image elsewhere" works_with_another_layout
 result "scrubber is missing: no vGPU (R2)" works_without_scrubber
 result "GSP does not answer questions about vGPU (R2)" works_despite "gsp-no-reply=$FN_RM_CONTROL" "vGPU is not available: "
+result "GSP takes no notifiers (R18)" works_despite "control-status=$CMD_EVENT_SET_NOTIFICATION:0x40" "GSP: no notifications of ECC errors: "
 result "GSP does not answer the unload request" unloads_despite "gsp-no-reply=$FN_UNLOADING" "unload: GSP cannot be asked to stop"
 result "GSP refuses the unload request" unloads_despite "rpc-result=$FN_UNLOADING:0x65" "unload: GSP refuses to stop: .*0x0*65"
 

@@ -28,7 +28,8 @@ use super::{
             notifier::Class,
             perfmon::UtilSamples, //
         },
-        nv_status::NvStatus, //
+        nv_status::NvStatus,
+        rm, //
     },
     counts::Counts,
     rate::{
@@ -149,6 +150,7 @@ pub(super) fn sort(message: &Message<'_>) -> Option<Sort> {
     match message {
         Message::ErrorLog(_) => Some(Sort::Xid),
         Message::Rc(rc) if rc.is_fast_path() => Some(Sort::Other),
+        message if is_stray(message) => None,
         Message::Post(post) => match post.class() {
             Class::DataLost | Class::Unavailable => Some(Sort::Other),
             _ => None,
@@ -208,10 +210,16 @@ pub(super) fn report(dev: &device::Device, message: &Message<'_>, held_back: Hel
     }
 }
 
+/// Whether `message` comes from an event object that this driver has not made.
+pub(super) fn is_stray(message: &Message<'_>) -> bool {
+    matches!(message, Message::Post(post) if !rm::is_registered(post))
+}
+
 /// Whether the core driver has done all there is to do about `message`.
 pub(super) fn is_done(message: &Message<'_>) -> bool {
     match message {
         Message::Rc(rc) => rc.is_fast_path(),
+        message if is_stray(message) => false,
         Message::Post(post) => matches!(
             post.class(),
             Class::EccCorrected | Class::DataLost | Class::Unavailable

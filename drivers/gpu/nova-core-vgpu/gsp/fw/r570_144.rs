@@ -6,6 +6,7 @@
 
 pub(crate) mod channel;
 pub(crate) mod envelope;
+pub(crate) mod event_object;
 pub(crate) mod faults;
 pub(crate) mod ids;
 pub(crate) mod intr;

@@ -38,7 +38,8 @@ use crate::gsp::{
     }, //
 };
 
-const HANDLE_ROOT: u32 = 0xc1d0_0000;
+/// Base of the handles of clients; the id is added.
+pub(super) const HANDLE_ROOT: u32 = 0xc1d0_0000;
 const HANDLE_DEVICE: u32 = 0xde1d_0000;
 const HANDLE_SUBDEVICE: u32 = 0x5d1d_0000;
 

@@ -10,8 +10,8 @@
 //!
 //! Pure: also compiled on the host by `tools/testing/host-tests`.
 
-/// Most clients at a time: one per vGPU, the manager's, the core's own, and room for the ones that
-/// firmware did not let go.
+/// Most clients with a number from here: one per vGPU, the manager's, those of channels, and room
+/// for the ones that firmware did not let go.
 const MAX_CLIENTS: u32 = 256;
 
 /// Number of a client, not zero.
@@ -19,6 +19,9 @@ const MAX_CLIENTS: u32 = 256;
 pub(crate) struct ClientId(u32);
 
 impl ClientId {
+    /// The client of the core driver that lives as long as GSP runs. Never given out.
+    pub(super) const CORE: Self = Self(MAX_CLIENTS);
+
     /// The number, which the handles are made of.
     pub(super) fn number(self) -> u32 {
         self.0
@@ -122,6 +125,7 @@ mod tests {
         assert_eq!(all.len() as u32, MAX_CLIENTS - 1);
         assert_eq!(ids.in_use(), MAX_CLIENTS - 1);
         assert!(all.windows(2).all(|w| w[0].number() < w[1].number()));
+        assert!(!all.contains(&ClientId::CORE));
         ids.put(all[100]);
         assert_eq!(ids.take(), Some(all[100]));
         assert_eq!(ids.take(), None);

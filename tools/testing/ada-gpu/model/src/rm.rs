@@ -20,6 +20,7 @@ pub mod chid;
 pub mod classes;
 pub mod controls;
 pub mod engines;
+pub mod event;
 pub mod message;
 pub mod objects;
 pub mod plugin;
@@ -35,6 +36,7 @@ pub mod vmmu;
 
 use crate::services::{RpcOutcome, Services};
 use classes::Kind;
+use event::Events;
 use objects::{Freed, Objects};
 use status::{NvStatus, Refusal};
 use std::ops::Range;
@@ -43,6 +45,7 @@ use vgpu::Vgpus;
 /// The resource manager running on the GSP: from boot to unload or reset.
 pub struct Rm {
     objects: Objects,
+    events: Events,
     vgpus: Vgpus,
     gpuacct_sent: bool,
     heterogeneous: bool,
@@ -66,6 +69,7 @@ impl Rm {
                 static_info::INTERNAL_DEVICE,
                 static_info::INTERNAL_SUBDEVICE,
             ),
+            events: Events::default(),
             vgpus: Vgpus::new(
                 s.config.vmmu_segment,
                 static_info::usable_fb(s),
@@ -149,12 +153,27 @@ impl Rm {
             classes::GROUP => channel::construct_group(self, s, key, m.params),
             classes::CHANNEL => channel::construct(self, s, key, m.parent, m.params),
             classes::COPY_ENGINE => channel::construct_engine(s, key, m.parent, m.params),
-            _ => Ok(()),
+            _ => self.construct_event(m),
         };
         if made.is_err() {
             self.objects.forget(m.client, m.object);
         }
         made
+    }
+
+    fn construct_event(&mut self, m: &message::Alloc<'_>) -> Result<(), Refusal> {
+        if classes::class(m.class).is_none_or(|c| c.kind != Kind::Event) {
+            return Ok(());
+        }
+        let above = self.objects.find(m.client, m.parent)?.class.kind;
+        let key = (m.client, m.object);
+        self.events
+            .construct(key, m.parent, above, m.class, m.params)
+    }
+
+    /// Notifier `index` of the GPU fires; who has registered for it is told.
+    pub fn notify(&mut self, s: &mut Services<'_>, index: u32) {
+        self.events.notify(s, index);
     }
 
     /// Undoes [`Rm::construct`] for what was freed: channels, then groups, before
@@ -167,6 +186,7 @@ impl Rm {
         });
         for f in freed {
             let key = (client, f.handle);
+            self.events.destroy(key);
             match f.kind {
                 Kind::VaSpace => vaspace::destroy(s, key),
                 Kind::Group => channel::destroy_group(s, key),
@@ -328,6 +348,7 @@ impl Rm {
             ("channels", i64::from(self.vgpus.chids.reserved())),
             ("channel-groups", s.fifo.groups.len() as i64),
             ("host-channels", s.fifo.channels.len() as i64),
+            ("events", self.events.len() as i64),
             ("vaspaces", s.fifo.spaces.len() as i64),
             ("types", self.vgpus.types.len() as i64),
             ("plugins", running().count() as i64),

@@ -24,6 +24,7 @@ pub const LIVE: &[&str] = &[
     "channel-groups",
     "host-channels",
     "vaspaces",
+    "events",
 ];
 
 /// All counts of a board.

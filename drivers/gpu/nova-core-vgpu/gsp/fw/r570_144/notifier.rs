@@ -19,6 +19,17 @@ use super::super::super::super::bytes::{
     usize_at, //
 };
 
+/// `NV2080_NOTIFIERS_ECC_SBE`: ECC has corrected an error.
+pub(crate) const ECC_SBE: u16 = 111;
+/// `NV2080_NOTIFIERS_ECC_DBE`: ECC could not correct an error.
+pub(crate) const ECC_DBE: u16 = 112;
+/// `NV2080_NOTIFIERS_POISON_ERROR_NON_FATAL`: who used poisoned data was stopped.
+pub(crate) const POISON_ERROR_NON_FATAL: u16 = 155;
+/// `NV2080_NOTIFIERS_POISON_ERROR_FATAL`: poisoned data were used, nobody knows by whom.
+pub(crate) const POISON_ERROR_FATAL: u16 = 156;
+/// `NV2080_NOTIFIERS_ECC_SBE_STORM`: ECC corrects errors again and again.
+pub(crate) const ECC_SBE_STORM: u16 = 187;
+
 /// Number of notifiers of a subdevice (`NV2080_NOTIFIERS_MAXCOUNT`).
 pub(crate) const COUNT: usize = 197;
 

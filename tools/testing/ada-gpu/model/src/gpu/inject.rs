@@ -8,12 +8,12 @@
 //!         death, panic   RISC-V core halted, GSP deaf and mute until reset
 //!         storm          RC_TRIGGERED, so many times
 //!         end of stall   the commands that waited
-//! event property --inject_event()--> message to the status queue
+//! event property --inject_event()--> message to the status queue, or a notifier fires
 //! ```
 
 use super::Gpu;
 use crate::fault::Fault;
-use crate::gsp::events::{self, Rc, RC_MMU_FAULT};
+use crate::gsp::events::{self, Rc, Wish, RC_MMU_FAULT};
 use crate::gsp::State;
 
 /// How GSP ends.
@@ -140,13 +140,9 @@ impl Gpu {
         }
     }
 
-    /// Sends the event that `spec` names.
+    /// Has that happen which `spec` names.
     pub(super) fn inject_event(&mut self, spec: &str) -> Result<(), String> {
-        let guest = events::parse_guest(spec)?;
-        let e = match guest {
-            Some(_) => None,
-            None => Some(events::parse(spec, self.board.host.now_ns())?),
-        };
+        let wish = events::parse(spec, self.board.host.now_ns())?;
         if self.gsp.state != State::Running {
             return Err(format!(
                 "event {spec}: GSP is in state {:?}",
@@ -154,13 +150,15 @@ impl Gpu {
             ));
         }
         self.board.trace.line("fault", format_args!("event {spec}"));
-        if let Some(e) = e {
-            self.gsp.event(&self.board, e.function, e.payload);
-        }
-        if let Some([gfid, license, os]) = guest {
-            self.with_rm(|rm, s| rm.guest(s, gfid, license, os))
+        match wish {
+            Wish::Message(e) => self.gsp.event(&self.board, e.function, e.payload),
+            Wish::Notifier(index) => {
+                self.with_rm(|rm, s| rm.notify(s, index));
+            }
+            Wish::Guest { gfid, license, os } => self
+                .with_rm(|rm, s| rm.guest(s, gfid, license, os))
                 .unwrap_or(Ok(()))
-                .map_err(|r| format!("event {spec}: {}", r.text))?;
+                .map_err(|r| format!("event {spec}: {}", r.text))?,
         }
         self.pump();
         Ok(())

@@ -144,8 +144,12 @@ const HELP: &[(&str, &str)] = &[
     ),
     ("os-error:XID[:TEXT]", "line for the log of the system"),
     (
-        "post:NOTIFIER[:CLIENT:EVENT]",
-        "notifier of an event object",
+        "post:NOTIFIER",
+        "notifier fires; those who have registered are told",
+    ),
+    (
+        "post:NOTIFIER:CLIENT:EVENT",
+        "the message alone, of whatever event object",
     ),
     (
         "plugin:GFID:INDEX",
@@ -169,24 +173,26 @@ pub fn help() -> String {
     })
 }
 
-/// Function, licence state and operating system, if `spec` is about a guest.
-pub fn parse_guest(spec: &str) -> Result<Option<[u32; 3]>, String> {
-    let Some(rest) = spec.strip_prefix("guest:") else {
-        return Ok(None);
-    };
-    let words: Result<Vec<u32>, String> = rest
-        .split(':')
-        .map(|a| u32::try_from(parse_u64(a)?).map_err(|e| e.to_string()))
-        .collect();
-    let words = words.map_err(|e| format!("event {spec}: {e}"))?;
-    let words = <[u32; 3]>::try_from(words);
-    words
-        .map(Some)
-        .map_err(|_| format!("event {spec}: wrong number of arguments"))
+/// What a test asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// This message.
+    Message(GspEvent),
+    /// Whatever GSP-RM makes of a notifier that fires.
+    Notifier(u32),
+    /// The guest of a function tells its plugin task about its licence and system.
+    Guest {
+        /// The function.
+        gfid: u32,
+        /// Licence state.
+        license: u32,
+        /// Operating system.
+        os: u32,
+    },
 }
 
-/// The event that `spec` names.
-pub fn parse(spec: &str, now_ns: u64) -> Result<GspEvent, String> {
+/// What `spec` asks for.
+pub fn parse(spec: &str, now_ns: u64) -> Result<Wish, String> {
     let (name, rest) = spec.split_once(':').unwrap_or((spec, ""));
     let fail = |why: &str| Err(format!("event {spec}: {why}"));
     if name == "os-error" {
@@ -194,7 +200,7 @@ pub fn parse(spec: &str, now_ns: u64) -> Result<GspEvent, String> {
         let Ok(Ok(xid)) = parse_u64(xid).map(u32::try_from) else {
             return fail("XID is a 32-bit number");
         };
-        return Ok(os_error(xid, text));
+        return Ok(Wish::Message(os_error(xid, text)));
     }
     let mut args = Vec::new();
     for a in rest.split(':').filter(|_| !rest.is_empty()) {
@@ -211,7 +217,7 @@ pub fn parse(spec: &str, now_ns: u64) -> Result<GspEvent, String> {
             return fail(&format!("{a:#x} is too large"));
         }
     }
-    Ok(match (name, words.as_slice()) {
+    Ok(Wish::Message(match (name, words.as_slice()) {
         ("rc", [engine, chid, gfid, more @ ..]) if [0, 1, 3].contains(&more.len()) => {
             rc_triggered(&Rc {
                 engine: *engine,
@@ -224,17 +230,24 @@ pub fn parse(spec: &str, now_ns: u64) -> Result<GspEvent, String> {
         }
         ("perfmon", []) => util_samples(1, now_ns),
         ("perfmon", [count]) if *count as usize <= SAMPLES => util_samples(*count as usize, now_ns),
-        ("post", [index]) => post_event(0, 0, *index),
+        ("post", [index]) => return Ok(Wish::Notifier(*index)),
+        ("guest", [gfid, license, os]) => {
+            return Ok(Wish::Guest {
+                gfid: *gfid,
+                license: *license,
+                os: *os,
+            })
+        }
         ("post", [index, client, object]) => post_event(*client, *object, *index),
         ("plugin", [gfid, index]) => plugin_triggered(*gfid, *index),
         ("raw", [function, len]) if u64::from(*len) <= RAW_MAX => {
             event(*function, (0..*len).map(|i| i as u8).collect())
         }
-        ("rc" | "perfmon" | "post" | "plugin" | "raw", _) => {
+        ("rc" | "perfmon" | "post" | "guest" | "plugin" | "raw", _) => {
             return fail("wrong number of arguments, or one is too large")
         }
         _ => return Err(format!("no event named '{name}'\n{}", help())),
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -242,20 +255,27 @@ mod tests {
     use super::*;
     use crate::bytes::{u32_at, u64_at};
 
+    fn message(spec: &str) -> GspEvent {
+        match parse(spec, 1) {
+            Ok(Wish::Message(e)) => e,
+            other => panic!("{spec}: {other:?}"),
+        }
+    }
+
     #[test]
     fn channel_error() {
-        let e = parse("rc:10:0x2d:3:43:0x123456789000:2", 0).unwrap();
+        let e = message("rc:10:0x2d:3:43:0x123456789000:2");
         assert_eq!((e.function, e.payload.len()), (0x1004, 0x30));
         let w = |off| u32_at(&e.payload, off).unwrap();
         assert_eq!([w(0), w(4), w(8), w(0x10), w(0x24)], [10, 45, 3, 43, 2]);
         assert_eq!(u64_at(&e.payload, 0x1c), Some(0x1234_5678_9000));
-        let e = parse("rc:9:1:0", 0).unwrap();
+        let e = message("rc:9:1:0");
         assert_eq!(u32_at(&e.payload, 0x10), Some(31));
     }
 
     #[test]
     fn text_is_kept_and_cut() {
-        let e = parse("os-error:79:GPU has fallen: off the bus", 0).unwrap();
+        let e = message("os-error:79:GPU has fallen: off the bus");
         assert_eq!(e.payload.len(), 0x110);
         assert_eq!(u32_at(&e.payload, 0), Some(79));
         assert_eq!(u32_at(&e.payload, 8), Some(u32::MAX));
@@ -269,27 +289,31 @@ mod tests {
         for (spec, function, len) in [
             ("perfmon", 0x1008, 4048),
             ("perfmon:72", 0x1008, 4048),
-            ("post:35", 0x1003, 0x20),
             ("post:35:0xc1d00001:7", 0x1003, 0x20),
             ("plugin:1:2", 0x100d, 8),
             ("raw:0x10ff:100000", 0x10ff, 100_000),
         ] {
-            let e = parse(spec, 1).unwrap();
+            let e = message(spec);
             assert_eq!((e.function, e.payload.len()), (function, len), "{spec}");
         }
+        assert_eq!(parse("post:35", 1), Ok(Wish::Notifier(35)));
     }
 
     #[test]
     fn guests_are_told_apart() {
-        assert_eq!(parse_guest("guest:3:2:0x10"), Ok(Some([3, 2, 16])));
-        assert_eq!(parse_guest("plugin:1:2"), Ok(None));
+        let guest = Wish::Guest {
+            gfid: 3,
+            license: 2,
+            os: 16,
+        };
+        assert_eq!(parse("guest:3:2:0x10", 0), Ok(guest));
         for bad in [
             "guest:1:2",
             "guest:1:2:3:4",
             "guest:1:2:x",
             "guest:1:2:0x100000000",
         ] {
-            assert!(parse_guest(bad).is_err(), "{bad}");
+            assert!(parse(bad, 0).is_err(), "{bad}");
         }
     }
 

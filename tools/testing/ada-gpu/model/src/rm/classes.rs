@@ -11,7 +11,7 @@
 //!           |     +-- 0xc56f  channel
 //!           +-- 0xc56f  channel
 //!                 +-- 0xc7b5  copy engine
-//!     0x0005 / 0x007e  event            below any of the above
+//!     0x0005, 0x0078, 0x0079, 0x007e  event   below any of the above (event.rs)
 //! ```
 //!
 //! Source: OGKM 570.144 `src/nvidia/src/kernel/rmapi/resource_list.h` (parents,
@@ -35,7 +35,7 @@ pub enum Kind {
     Channel,
     /// AMPERE_DMA_COPY_B.
     CopyEngine,
-    /// NV01_EVENT, NV01_EVENT_KERNEL_CALLBACK_EX.
+    /// NV01_EVENT, _KERNEL_CALLBACK, _OS_EVENT, _KERNEL_CALLBACK_EX.
     Event,
 }
 
@@ -59,6 +59,9 @@ pub const DEVICE: u32 = 0x0080;
 /// NV20_SUBDEVICE_0.
 pub const SUBDEVICE: u32 = 0x2080;
 
+/// NV01_EVENT, which stands for the class that its parameters name.
+pub const EVENT: u32 = 0x0005;
+
 /// FERMI_VASPACE_A.
 pub const VASPACE: u32 = 0x90f1;
 /// KEPLER_CHANNEL_GROUP_A.
@@ -73,12 +76,24 @@ const ANY: &[Kind] = &[
     Kind::Device,
     Kind::Subdevice,
     Kind::VaSpace,
+    Kind::Group,
     Kind::Channel,
+    Kind::CopyEngine,
+    Kind::Event,
 ];
 
 /// A root's parameters are declared as one optional handle; NV0000_ALLOC_PARAMETERS
 /// of r570 begins with it.
 const ROOT_PARAMS: &[usize] = &[0, 4, 120];
+
+const fn event(number: u32) -> Class {
+    Class {
+        number,
+        kind: Kind::Event,
+        parents: ANY,
+        params: &[24],
+    }
+}
 
 const CLASSES: &[Class] = &[
     Class {
@@ -135,18 +150,10 @@ const CLASSES: &[Class] = &[
         parents: &[Kind::Channel],
         params: &[8],
     },
-    Class {
-        number: 0x0005,
-        kind: Kind::Event,
-        parents: ANY,
-        params: &[24],
-    },
-    Class {
-        number: 0x007e,
-        kind: Kind::Event,
-        parents: ANY,
-        params: &[24],
-    },
+    event(EVENT),
+    event(0x0078),
+    event(0x0079),
+    event(0x007e),
 ];
 
 /// Looks a class number up.

@@ -16,6 +16,7 @@
 pub mod ce;
 pub mod channel;
 pub mod device;
+pub mod event;
 pub mod fifo;
 pub mod gpu;
 pub mod gsp;
@@ -61,6 +62,7 @@ pub fn find(cmd: u32) -> Option<&'static Control> {
         ce::TABLE,
         channel::TABLE,
         device::TABLE,
+        event::TABLE,
         fifo::TABLE,
         gpu::TABLE,
         gsp::TABLE,
@@ -148,6 +150,7 @@ mod tests {
             ce::TABLE,
             channel::TABLE,
             device::TABLE,
+            event::TABLE,
             fifo::TABLE,
             gpu::TABLE,
             gsp::TABLE,

@@ -8,6 +8,7 @@
 //! ```
 
 mod channel;
+mod event;
 mod plugin;
 mod random;
 mod reports;

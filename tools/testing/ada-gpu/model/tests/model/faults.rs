@@ -184,7 +184,7 @@ fn events_on_request() {
         ("rc:9:3:0", RC_TRIGGERED, 0x30),
         ("perfmon", 0x1008, 4048),
         ("os-error:31:Ch 00000003, engmask 0x9", 0x1006, 0x110),
-        ("post:35", 0x1003, 0x20),
+        ("post:35:0xc1d00001:7", 0x1003, 0x20),
         ("plugin:1:2", 0x100d, 8),
         ("raw:0x10ff:5", 0x10ff, 5),
     ] {

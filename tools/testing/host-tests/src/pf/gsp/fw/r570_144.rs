@@ -6,6 +6,8 @@
 pub(crate) mod channel;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/envelope.rs"]
 pub(crate) mod envelope;
+#[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/event_object.rs"]
+pub(crate) mod event_object;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/faults.rs"]
 pub(crate) mod faults;
 #[path = "../../../../../../../drivers/gpu/nova-core-vgpu/gsp/fw/r570_144/ids.rs"]
