@@ -75,7 +75,6 @@ pub(super) fn bar1(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 State::Firmware => "firmware",
                 State::Stale => "stale",
                 State::Broken => "broken",
-                State::Lost => "lost",
             };
             writeln!(f, "range {:#013x} {:#013x} {state}", range.start, range.end)?;
         }

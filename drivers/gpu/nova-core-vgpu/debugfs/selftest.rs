@@ -6,6 +6,7 @@
 //!   show     reserve FB -> map -> write pattern through BAR1 -> compare through PRAMIN
 //!                                 write through PRAMIN -> compare through BAR1
 //!                          map a second range -> must not show the first one's pattern
+//!   sparse   map no memory -> must read as zero, also after a write
 //!   refuse   what cannot be mapped
 //!   restore  PRAMIN at a tag -> the driver uses it -> must be at the tag
 //!   remap    map one range, read, unmap -> map another at the same place -> must show that one
@@ -16,7 +17,10 @@ use kernel::{
     io::Io,
     prelude::*,
     sizes::*,
-    sync::Arc, //
+    sync::{
+        barrier,
+        Arc, //
+    },
 };
 
 use crate::{
@@ -104,6 +108,20 @@ pub(super) fn bar1(gpu: &Arc<Gpu>) -> Result<(), Failure> {
     show(gpu, huge, &pages(huge, huge + 2 * big, PageSize::Big))?;
     show(gpu, huge, &pages(0, huge, PageSize::Small))?;
 
+    // Small leaves, one slot of PD0, both, and one slot of PD1 where BAR1 has room for it.
+    let slot = usize::SZ_512M;
+    for len in [
+        3 * usize::SZ_4K,
+        usize::SZ_2M,
+        usize::SZ_2M + usize::SZ_4K,
+        slot,
+    ] {
+        // CAST: `usize` has 64 bits on every architecture with this device.
+        if gpu.with_bar1(|bar1| bar1.free()) / 2 >= len as u64 {
+            sparse(gpu, len)?;
+        }
+    }
+
     refuse(gpu)?;
     restore(gpu)?;
 
@@ -149,6 +167,27 @@ fn show(gpu: &Arc<Gpu>, align: u64, info: &MapInfo) -> Result<(), Failure> {
     }
     let end = map.len();
     expect("refuse the end", map.read32(end) == Err(ERANGE))
+}
+
+fn sparse(gpu: &Arc<Gpu>, len: usize) -> Result<(), Failure> {
+    let probes = [0, len / 2 & !3, len - 4];
+    let zero = gpu.with_sparse_bar1(len, |window| {
+        let mut zero = true;
+        for at in probes {
+            zero &= window.try_read32(at)? == 0;
+            window.try_write32(!0, at)?;
+        }
+        // Reads push the writes out of the CPU.
+        barrier::mb(barrier::Write);
+        for at in probes {
+            zero &= window.try_read32(at)? == 0;
+        }
+        Ok(zero)
+    });
+    expect(
+        "read zeroes where there is no memory",
+        zero.step("look where there is no memory")?,
+    )
 }
 
 fn refuse(gpu: &Arc<Gpu>) -> Result<(), Failure> {

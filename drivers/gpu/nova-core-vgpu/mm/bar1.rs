@@ -53,15 +53,14 @@ impl Bar1 {
         })
     }
 
-    /// Goes on below another root directory: the GPU was reset and GSP-RM booted again. Windows
-    /// from before show nothing any more; their addresses are free when they are unmapped.
+    /// Begins anew below another root directory: the GPU was reset and GSP-RM booted again. What was
+    /// mapped before is not known any more, and must not be unmapped.
     ///
     /// # Errors
     ///
-    /// As for [`Bar1::new`].
-    #[allow(dead_code)]
-    pub(crate) fn restart(&mut self, root: u64) -> Result {
-        self.space.restart(root)
+    /// As for [`Bar1::new`]; nothing can be mapped then.
+    pub(crate) fn restart(&mut self, len: u64, root: u64) -> Result {
+        self.space.restart(root, 0..len)
     }
 
     /// Maps frame buffer and returns the offsets in BAR1 that show it.
@@ -74,7 +73,16 @@ impl Bar1 {
         self.space.map(bar, request)
     }
 
-    /// Removes a mapping that [`Bar1::map`] has returned.
+    /// Makes `len` bytes of BAR1 sparse: the CPU reads zeroes there, and what it writes is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Bar1::map`].
+    pub(crate) fn map_sparse(&mut self, bar: Bar0<'_>, len: u64) -> Result<Range<u64>> {
+        self.space.map_sparse(bar, len)
+    }
+
+    /// Removes a mapping that [`Bar1::map`] or [`Bar1::map_sparse`] has returned.
     ///
     /// # Errors
     ///
@@ -91,7 +99,7 @@ impl Bar1 {
 
     /// Number of mappings of this driver.
     pub(crate) fn mappings(&self) -> usize {
-        self.space.count(State::Mapped) + self.space.count(State::Lost)
+        self.space.count(State::Mapped)
     }
 
     /// Number of address ranges that belong to GSP-RM or could not be unmapped.

@@ -81,8 +81,6 @@ pub(crate) enum State {
     Stale,
     /// Entries could not be removed.
     Broken,
-    /// A mapping of which [`Space::restart`] has taken the tables.
-    Lost,
 }
 
 /// What is known of a range of addresses.
@@ -148,26 +146,19 @@ impl Space {
         })
     }
 
-    /// Goes on below another root directory that belongs to firmware: the GPU was reset, nothing
-    /// is mapped. Addresses of mappings stay out of use until they are unmapped.
-    pub(super) fn restart(&mut self, root: u64) -> Result {
+    /// Begins anew with the addresses `va` below another root directory that belongs to firmware:
+    /// the GPU was reset, and nothing is mapped. Table memory from before is given back first, so
+    /// that there is some even if others have all the rest.
+    pub(super) fn restart(&mut self, root: u64, va: Range<u64>) -> Result {
         if root == 0 || root % PAGE_SIZE != 0 {
             return Err(EINVAL);
         }
+        let va = ranges(va)?;
         let mm = self.mm.clone();
         let mut source = TableFb(&mm);
         self.tree.close(&mut source);
         self.tree = Tree::foreign(root, KVVec::new(), 1);
-        let mut at = 0;
-        while let Some(span) = self.va.first_above(at) {
-            let (range, record) = (span.range(), span.owner);
-            at = range.end;
-            if record.state == State::Mapped {
-                self.set(&range, State::Mapped, State::Lost);
-            } else if record.state != State::Lost {
-                self.va.release(&range).map_err(to_errno)?;
-            }
-        }
+        self.va = va;
         self.stale = false;
         self.tree.fill(&mut source)
     }
@@ -191,12 +182,7 @@ impl Space {
     }
 
     /// Makes a range sparse: reads give zero, writes are dropped.
-    pub(super) fn map_sparse(
-        &mut self,
-        bar: Bar0<'_>,
-        len: u64,
-        va: Option<u64>,
-    ) -> Result<Range<u64>> {
+    pub(super) fn map_sparse(&mut self, bar: Bar0<'_>, len: u64) -> Result<Range<u64>> {
         let align = match len {
             _ if len >= PD1.span() => PD1.span(),
             _ if len >= PageSize::Huge.bytes() => PageSize::Huge.bytes(),
@@ -204,18 +190,15 @@ impl Space {
         };
         let layout = Layout {
             largest: PageSize::Huge,
-            align: if va.is_some() { PAGE_SIZE } else { align },
+            align,
             skew: 0,
         };
-        self.place(bar, &Fill::Sparse, &layout, len, va)
+        self.place(bar, &Fill::Sparse, &layout, len, None)
     }
 
     /// Removes a mapping.
     pub(super) fn unmap(&mut self, bar: Bar0<'_>, va: &Range<u64>) -> Result {
         let (range, record) = self.find(va).ok_or(ENOENT)?;
-        if record.state == State::Lost {
-            return self.va.release(&range).map(|_| ()).map_err(to_errno);
-        }
         let mm = self.mm.clone();
         let mut window = mm.window(bar)?;
         let erased = self
@@ -360,8 +343,7 @@ impl Space {
         let span = self.va.first_above(va.start)?;
         let record = span.owner;
         let exact = span.start + record.skew == va.start && span.end == va.end;
-        let ours = matches!(record.state, State::Mapped | State::Lost);
-        (exact && ours).then(|| (span.range(), record))
+        (exact && record.state == State::Mapped).then(|| (span.range(), record))
     }
 
     fn set(&mut self, range: &Range<u64>, from: State, to: State) {

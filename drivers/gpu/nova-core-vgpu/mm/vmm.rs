@@ -99,22 +99,6 @@ impl Vmm {
         self.space.map(bar, request)
     }
 
-    /// Makes `len` bytes of addresses sparse: the GPU reads zeroes there, and what it writes is
-    /// dropped. Removed by [`Vmm::unmap`]. Sleeps.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Vmm::map`].
-    #[allow(dead_code)]
-    pub(crate) fn map_sparse(
-        &mut self,
-        bar: Bar0<'_>,
-        len: u64,
-        va: Option<u64>,
-    ) -> Result<Range<u64>> {
-        self.space.map_sparse(bar, len, va)
-    }
-
     /// Removes a mapping as a whole. On return the GPU can no longer reach the memory. Sleeps.
     ///
     /// # Errors

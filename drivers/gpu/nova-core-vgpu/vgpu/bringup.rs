@@ -202,9 +202,10 @@ pub(super) fn again(core: &gpu::Gpu<'_>, gpu: &Gpu, support: Support) -> Result 
         );
         return Err(ENODEV);
     }
-    let bar1 = Bar1::new(&gpu.mm, pdev.resource_len(BAR1)?, info.bar1_pde_base)?;
-    // Dropped after the lock.
-    let _old = core::mem::replace(&mut *gpu.bar1.lock(), bar1);
+    // Mappings from before are not unmapped any more: they belong to another boot.
+    gpu.bar1
+        .lock()
+        .restart(pdev.resource_len(BAR1)?, info.bar1_pde_base)?;
     *gpu.ids.lock() = ids;
     gpu.fb_is_lost();
     Ok(())

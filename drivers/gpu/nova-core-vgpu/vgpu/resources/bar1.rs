@@ -118,6 +118,26 @@ impl Gpu {
     }
 }
 
+impl Gpu {
+    /// Lets `look` use a window on `len` bytes of BAR1 that lead to no memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of `look`, and as for [`Gpu::map_bar1`].
+    pub(crate) fn with_sparse_bar1<R>(
+        &self,
+        len: usize,
+        look: impl FnOnce(&BarWindow<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let core = self.enter()?;
+        // CAST: `usize` has 64 bits on every architecture with this device.
+        let va = self.bar1.lock().map_sparse(core.bar(), len as u64)?;
+        let seen = BarWindow::new(core.pdev(), BAR1, va.start, len, Caching::WriteCombine)
+            .and_then(|window| look(&window));
+        self.bar1.lock().unmap(core.bar(), &va).and(seen)
+    }
+}
+
 impl Bar1Mapping {
     /// Bytes.
     #[expect(clippy::len_without_is_empty, reason = "a mapping is never empty")]
