@@ -13,8 +13,10 @@
 //! dev_fbif_v4.h, dev_riscv_pri.h). What the microcode does is not here but in
 //! [`crate::ucode`].
 
-/// Bytes of one DMA transfer and of one IMEM block.
-pub const BLOCK: usize = 256;
+mod dma;
+
+pub use dma::{BadTransfer, Transfer, BLOCK};
+
 /// Size of IMEM and of DMEM.
 const MEMORY: usize = 64 << 10;
 
@@ -98,38 +100,6 @@ pub enum Action {
     Retrigger,
     /// There is no such register.
     Unknown,
-}
-
-/// One DMA transfer as programmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Transfer {
-    /// Source address.
-    pub source: u64,
-    /// Source is system memory (else video memory).
-    pub sysmem: bool,
-    /// Destination is IMEM (else DMEM).
-    pub imem: bool,
-    /// Destination offset.
-    pub dest: usize,
-    /// IMEM blocks are marked secure.
-    pub secure: bool,
-}
-
-/// Why a transfer is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BadTransfer {
-    /// Only 256-byte transfers into the falcon are modelled.
-    Command,
-    /// FBIF does not allow physical accesses without a context.
-    NoPhysical,
-    /// DMACTL requires a context.
-    NeedsContext,
-    /// Destination does not fit or is not a multiple of 256.
-    Destination,
-    /// Source is not a multiple of 256.
-    Source,
-    /// Memories are still being scrubbed after reset.
-    Scrubbing,
 }
 
 /// Registers and memories of one engine.
@@ -397,66 +367,6 @@ impl Falcon {
         }
         Action::None
     }
-
-    /// The transfer the last DMATRFCMD write asked for.
-    pub fn transfer(&self) -> Result<Transfer, BadTransfer> {
-        const COMMAND_IMEM: u32 = 1 << 4;
-        const COMMAND_WRITE: u32 = 1 << 5;
-        let cmd = self.trf_cmd;
-        if cmd & COMMAND_WRITE != 0 || cmd >> 8 & 7 != 6 {
-            return Err(BadTransfer::Command);
-        }
-        if self.scrub_polls > 0 {
-            return Err(BadTransfer::Scrubbing);
-        }
-        let cfg = self.transcfg[(cmd >> 12 & 7) as usize];
-        if self.fbif_ctl & 1 << 7 == 0 || cfg & 1 << 2 == 0 {
-            return Err(BadTransfer::NoPhysical);
-        }
-        if self.dmactl & 1 != 0 {
-            return Err(BadTransfer::NeedsContext);
-        }
-        let dest = self.trf_moffs as usize;
-        if dest % BLOCK != 0 || dest + BLOCK > MEMORY {
-            return Err(BadTransfer::Destination);
-        }
-        if self.trf_fboffs as usize % BLOCK != 0 {
-            return Err(BadTransfer::Source);
-        }
-        Ok(Transfer {
-            source: (self.trf_base << 8) + u64::from(self.trf_fboffs),
-            sysmem: cfg & 3 != 0,
-            imem: cmd & COMMAND_IMEM != 0,
-            dest,
-            secure: cmd >> 2 & 3 != 0,
-        })
-    }
-
-    /// Completes a transfer with the bytes read, or leaves the engine busy for
-    /// good when there are none.
-    pub fn complete(&mut self, t: &Transfer, data: Option<&[u8; BLOCK]>) {
-        let Some(data) = data else {
-            self.stall();
-            return;
-        };
-        let memory = if t.imem {
-            &mut self.imem
-        } else {
-            &mut self.dmem
-        };
-        memory[t.dest..t.dest + BLOCK].copy_from_slice(data);
-        if t.imem && t.secure && t.dest == self.secure_imem {
-            self.secure_imem += BLOCK;
-        }
-        if !t.imem && t.dest == self.loaded_dmem {
-            self.loaded_dmem += BLOCK;
-        }
-    }
-
-    /// The DMA engine hangs until the next reset.
-    pub fn stall(&mut self) {
-        self.dma_stuck = true;
-    }
 }
 
 /// Index of an FBIF_TRANSCFG register.
@@ -466,66 +376,4 @@ fn transcfg(off: u32) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn loadable() -> Falcon {
-        let mut f = Falcon::new(Engine::Sec2);
-        f.write(ENGINE, 1);
-        assert_eq!(f.write(ENGINE, 0), Action::Reset);
-        while f.read(HWCFG2).unwrap() & HWCFG2_MEM_SCRUBBING != 0 {}
-        f.write(FBIF_CTL, 1 << 7);
-        f.write(DMACTL, 0);
-        f.write(FBIF_TRANSCFG, 5);
-        f
-    }
-
-    #[test]
-    fn dma_copies_one_block() {
-        let mut f = loadable();
-        f.write(DMATRFBASE, 0x12_3456);
-        f.write(DMATRFBASE1, 1);
-        f.write(DMATRFFBOFFS, 0x100);
-        assert_eq!(f.write(DMATRFCMD, 0x614), Action::Dma);
-        let t = f.transfer().unwrap();
-        assert_eq!(t.source, 0x100_1234_5700);
-        assert!(t.imem && t.secure && t.sysmem);
-        f.complete(&t, Some(&[7; BLOCK]));
-        assert_eq!(f.secure_imem, BLOCK);
-        assert_eq!(f.read(DMATRFCMD).unwrap() & 3, DMATRFCMD_IDLE);
-    }
-
-    #[test]
-    fn dma_refuses() {
-        let mut f = loadable();
-        f.write(DMATRFCMD, 0x600 | 1 << 5);
-        assert_eq!(f.transfer(), Err(BadTransfer::Command));
-        f.write(DMATRFCMD, 0x600);
-        f.write(DMATRFMOFFS, MEMORY as u32);
-        assert_eq!(f.transfer(), Err(BadTransfer::Destination));
-        f.write(DMATRFMOFFS, 0);
-        f.write(FBIF_TRANSCFG, 1);
-        assert_eq!(f.transfer(), Err(BadTransfer::NoPhysical));
-        f.write(ENGINE, 1);
-        f.write(ENGINE, 0);
-        f.write(DMATRFCMD, 0x600);
-        assert_eq!(f.transfer(), Err(BadTransfer::Scrubbing));
-    }
-
-    #[test]
-    fn reset_forgets_and_a_failed_dma_stays_busy() {
-        let mut f = loadable();
-        f.write(MAILBOX0, 5);
-        f.write(RISCV_BCR_CTRL, 0x111);
-        assert!(f.riscv_selected());
-        f.write(DMATRFCMD, 0x600);
-        let t = f.transfer().unwrap();
-        f.complete(&t, None);
-        assert_eq!(f.read(DMATRFCMD).unwrap() & 2, 0);
-        f.write(ENGINE, 1);
-        f.write(ENGINE, 0);
-        assert_eq!(f.mailbox[0], 0);
-        assert!(!f.riscv_selected());
-        assert_eq!(f.read(DMATRFCMD).unwrap() & 2, 2);
-    }
-}
+mod tests;

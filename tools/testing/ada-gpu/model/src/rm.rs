@@ -21,6 +21,7 @@ pub mod classes;
 pub mod controls;
 pub mod engines;
 pub mod event;
+pub mod group;
 pub mod message;
 pub mod objects;
 pub mod plugin;
@@ -150,7 +151,7 @@ impl Rm {
         let key = (m.client, m.object);
         let made = match m.class {
             classes::VASPACE => vaspace::construct(s, key, m.params),
-            classes::GROUP => channel::construct_group(self, s, key, m.params),
+            classes::GROUP => group::construct(self, s, key, m.params),
             classes::CHANNEL => channel::construct(self, s, key, m.parent, m.params),
             classes::COPY_ENGINE => channel::construct_engine(s, key, m.parent, m.params),
             _ => self.construct_event(m),
@@ -189,7 +190,7 @@ impl Rm {
             self.events.destroy(key);
             match f.kind {
                 Kind::VaSpace => vaspace::destroy(s, key),
-                Kind::Group => channel::destroy_group(s, key),
+                Kind::Group => group::destroy(s, key),
                 Kind::Channel => channel::destroy(self, s, key),
                 Kind::CopyEngine => channel::destroy_engine(s, key),
                 Kind::Client | Kind::Device | Kind::Subdevice | Kind::Event => {}

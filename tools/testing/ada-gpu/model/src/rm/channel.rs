@@ -23,7 +23,7 @@ pub mod params;
 use crate::bytes::u32_at;
 use crate::fifo::channel::{gp_put, Channel, Place};
 use crate::fifo::run::Run;
-use crate::fifo::{Group, Id, Key};
+use crate::fifo::{Id, Key};
 use crate::mmu::{self, Target as Mapping};
 use crate::rm::classes::Kind;
 use crate::rm::controls::Target;
@@ -46,7 +46,7 @@ const GPFIFO_ENTRY: u64 = 8;
 const PAGE: u64 = 4096;
 
 /// The engine of an NV2080_ENGINE_TYPE, if it has a runlist.
-fn engine_of(nv2080_type: u32) -> Result<(&'static Engine, u32), Refusal> {
+pub(super) fn engine_of(nv2080_type: u32) -> Result<(&'static Engine, u32), Refusal> {
     let found = engines::ENGINES
         .iter()
         .find(|e| e.nv2080_type == nv2080_type)
@@ -62,7 +62,7 @@ fn engine_of(nv2080_type: u32) -> Result<(&'static Engine, u32), Refusal> {
 }
 
 /// An address space of this client.
-fn check_space(rm: &Rm, key: Key) -> Result<(), Refusal> {
+pub(super) fn check_space(rm: &Rm, key: Key) -> Result<(), Refusal> {
     match rm.objects.find(key.0, key.1) {
         Ok(o) if o.class.kind == Kind::VaSpace => Ok(()),
         _ => refuse!(
@@ -73,42 +73,6 @@ fn check_space(rm: &Rm, key: Key) -> Result<(), Refusal> {
             key.0
         ),
     }
-}
-
-/// Allocation of a channel group.
-///
-/// ```text
-///   NV_CHANNEL_GROUP_ALLOCATION_PARAMETERS (0x14)
-///     0 hObjectError  4 hObjectEccError  8 hVASpace  0xc engineType
-///     0x10 bIsCallingContextVgpuPlugin (u8)
-/// ```
-pub fn construct_group(rm: &Rm, s: &mut Services<'_>, key: Key, p: &[u8]) -> Result<(), Refusal> {
-    let word = |at| u32_at(p, at).unwrap_or(0);
-    let engine = word(0xc);
-    engine_of(engine)?;
-    // There is no class of memory that an error notifier could be an object of.
-    if word(0) != 0 || word(4) != 0 {
-        refuse!(
-            ERR_OBJECT_NOT_FOUND,
-            "group-objects",
-            "error notifiers {:#x} and {:#x} do not exist",
-            word(0),
-            word(4)
-        )
-    }
-    if p.get(0x10).is_some_and(|b| *b > 1) {
-        refuse!(
-            ERR_INVALID_ARGUMENT,
-            "group-plugin",
-            "bIsCallingContextVgpuPlugin is {:?}",
-            p.get(0x10)
-        )
-    }
-    let space = (key.0, word(8));
-    check_space(rm, space)?;
-    s.stats.count("group-allocs");
-    s.fifo.groups.insert(key, Group { engine, space });
-    Ok(())
 }
 
 /// Allocation of a channel.
@@ -305,11 +269,6 @@ pub fn destroy(rm: &mut Rm, s: &mut Services<'_>, key: Key) {
     }
 }
 
-/// A channel group is freed; its channels are gone already.
-pub fn destroy_group(s: &mut Services<'_>, key: Key) {
-    s.fifo.groups.remove(&key);
-}
-
 /// Allocation of a copy engine object.
 pub fn construct_engine(
     s: &mut Services<'_>,
@@ -368,13 +327,6 @@ pub fn destroy_engine(s: &mut Services<'_>, key: Key) {
 pub fn of_channel(s: &Services<'_>, t: Target) -> Vec<Id> {
     let c = s.fifo.channel((t.client, t.object));
     c.map(|c| c.id).into_iter().collect()
-}
-
-/// The channels of the group a control is addressed to.
-pub fn of_group(s: &Services<'_>, t: Target) -> Vec<Id> {
-    let key = Some((t.client, t.object));
-    let all = s.fifo.channels.values();
-    all.filter(|c| c.group == key).map(|c| c.id).collect()
 }
 
 /// BIND: the engine must be on the runlist of the allocation.

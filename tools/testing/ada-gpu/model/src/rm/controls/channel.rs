@@ -18,6 +18,7 @@
 use super::{Control, Run};
 use crate::bytes::{u32_at, u8_at};
 use crate::rm::channel;
+use crate::rm::group;
 use crate::rm::status::refuse;
 
 const fn control(cmd: u32, name: &'static str, size: usize, run: Run) -> Control {
@@ -47,10 +48,10 @@ pub const TABLE: &[Control] = &[
         channel::bind(s, &channel::of_channel(s, t), engine(p))
     }),
     control(0xa06c_0101, "GROUP_GPFIFO_SCHEDULE", 2, |_, s, t, p| {
-        channel::schedule(s, &channel::of_group(s, t), on(p))
+        channel::schedule(s, &group::channels(s, t), on(p))
     }),
     control(0xa06c_0102, "GROUP_BIND", 4, |_, s, t, p| {
-        channel::bind(s, &channel::of_group(s, t), engine(p))
+        channel::bind(s, &group::channels(s, t), engine(p))
     }),
     control(
         0xc36f_0108,
