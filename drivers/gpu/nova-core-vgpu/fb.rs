@@ -6,7 +6,7 @@
 //!  carveout      what the GPU says of FB, and GSP's part of it at the top (layout)
 //!  sysmem_flush  the page that a flush of writes to system memory goes to
 //!  manager       everything below the carve-out: ranges, handed out and given back
-//!    ranges, spans     who has which range
+//!    ranges, spans, span_tree   who has which range
 //!    scrub             what is clean, and what to fill next: unclean, claims, backoff
 //!  guest         how much of it a vGPU gets, and where that may lie
 //! ```
@@ -20,6 +20,7 @@ pub(crate) mod manager;
 mod owner;
 pub(crate) mod ranges;
 pub(crate) mod scrub;
+mod span_tree;
 mod spans;
 mod sysmem_flush;
 mod unclean;

@@ -14,8 +14,8 @@
 //! ```
 //!
 //! Each region ends with an empty span, so that every gap belongs to the span after it, and nothing
-//! ever reaches from one region into the next. The tree is an AVL tree: its height is below
-//! 1.45 log2 of the number of spans, and that bounds the recursion. A search for a size at an
+//! ever reaches from one region into the next. The tree (`span_tree`) is an AVL tree: its height is
+//! below 1.45 log2 of the number of spans, and that bounds the recursion. A search for a size at an
 //! alignment from [`GRANULE`] to 512 MiB (the largest VMMU segment) goes straight down to the
 //! lowest or highest gap that has room. Larger alignments, pieces above 16 TiB, and addresses to
 //! be avoided make it look at the gaps that turn out not to fit, one after the other.
@@ -27,16 +27,18 @@
 
 use core::ops::{DerefMut, Range};
 
+use super::span_tree::index;
+
 /// Spans are multiples of this many bytes, the small page of the GPU's MMU.
 pub(crate) const GRANULE: u64 = 4096;
 
 /// Alignments that a search is exact for: [`GRANULE`] shifted by 0 up to this, excluded.
-const CLASSES: usize = 18;
+pub(super) const CLASSES: usize = 18;
 
 /// A place in the table, plus one; zero is no place.
-type Link = u16;
+pub(super) type Link = u16;
 
-const NIL: Link = 0;
+pub(super) const NIL: Link = 0;
 
 /// A span and whom it belongs to. The rest is the tree's.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,17 +50,17 @@ pub(crate) struct Span<O> {
     /// Owner, for accounting.
     pub(crate) owner: O,
     /// Where the gap before this span starts; it ends at `start`.
-    gap: u64,
-    left: Link,
-    right: Link,
-    height: u8,
+    pub(super) gap: u64,
+    pub(super) left: Link,
+    pub(super) right: Link,
+    pub(super) height: u8,
     /// Granules that the best gap at and below this node has after aligning, capped.
-    room: [u32; CLASSES],
+    pub(super) room: [u32; CLASSES],
 }
 
 impl<O> Span<O> {
     /// The end of a region rather than a span.
-    fn is_end(&self) -> bool {
+    pub(super) fn is_end(&self) -> bool {
         self.start == self.end
     }
 
@@ -97,14 +99,14 @@ where
     O: Copy + Default,
     T: DerefMut<Target = [Span<O>]>,
 {
-    table: T,
-    root: Link,
+    pub(super) table: T,
+    pub(super) root: Link,
     /// Places that have been given back, linked by `left`.
-    free: Link,
+    pub(super) free: Link,
     /// Places at the beginning of the table that have been used at all.
-    touched: Link,
+    pub(super) touched: Link,
     /// Nodes in the tree.
-    nodes: usize,
+    pub(super) nodes: usize,
     /// Bytes in all spans.
     bytes: u64,
 }
@@ -252,234 +254,6 @@ where
             .or_else(|| place(node.gap..node.start, want))
             .or_else(|| self.search_below(far, want))
     }
-
-    fn node(&self, at: Link) -> Option<&Span<O>> {
-        (at != NIL).then(|| &self.table[index(at)])
-    }
-
-    /// The node that starts at `start`.
-    fn find(&self, start: u64) -> Link {
-        let at = self.after(start);
-        match self.node(at) {
-            Some(node) if node.start == start => at,
-            _ => NIL,
-        }
-    }
-
-    /// The first node that starts at or above `address`.
-    fn after(&self, address: u64) -> Link {
-        let (mut at, mut found) = (self.root, NIL);
-        while let Some(node) = self.node(at) {
-            if node.start >= address {
-                found = at;
-                at = node.left;
-            } else {
-                at = node.right;
-            }
-        }
-        found
-    }
-
-    /// The last node that starts at or below `address`.
-    fn before(&self, address: u64) -> Link {
-        let (mut at, mut found) = (self.root, NIL);
-        while let Some(node) = self.node(at) {
-            if node.start <= address {
-                found = at;
-                at = node.right;
-            } else {
-                at = node.left;
-            }
-        }
-        found
-    }
-
-    /// Changes the node at `start`, which exists, but not its place, and corrects the nodes above.
-    fn update(&mut self, start: u64, change: impl FnOnce(&mut Span<O>)) {
-        let at = self.find(start);
-        if at != NIL {
-            change(&mut self.table[index(at)]);
-            self.correct_path(self.root, start);
-        }
-    }
-
-    fn correct_path(&mut self, at: Link, start: u64) {
-        let Some(node) = self.node(at) else { return };
-        if start != node.start {
-            let child = if start < node.start {
-                node.left
-            } else {
-                node.right
-            };
-            self.correct_path(child, start);
-        }
-        self.correct(at);
-    }
-
-    fn insert_node(&mut self, span: Span<O>) -> Result<(), TableFull> {
-        let at = if self.free != NIL {
-            let at = self.free;
-            self.free = self.table[index(at)].left;
-            at
-        } else if usize::from(self.touched) < self.table.len() && self.touched < Link::MAX {
-            self.touched += 1;
-            self.touched
-        } else {
-            return Err(TableFull);
-        };
-        self.table[index(at)] = Span {
-            left: NIL,
-            right: NIL,
-            ..span
-        };
-        self.nodes += 1;
-        self.root = self.insert_below(self.root, at);
-        Ok(())
-    }
-
-    fn insert_below(&mut self, at: Link, new: Link) -> Link {
-        let Some(node) = self.node(at) else {
-            self.correct(new);
-            return new;
-        };
-        let (left, right) = (node.left, node.right);
-        if self.table[index(new)].start < node.start {
-            self.table[index(at)].left = self.insert_below(left, new);
-        } else {
-            self.table[index(at)].right = self.insert_below(right, new);
-        }
-        self.balance(at)
-    }
-
-    /// Removes the node that starts at `start`, which exists, and returns its `gap`.
-    fn remove_node(&mut self, start: u64) -> u64 {
-        let (root, removed) = self.remove_below(self.root, start);
-        self.root = root;
-        if removed == NIL {
-            return start;
-        }
-        let node = &mut self.table[index(removed)];
-        node.left = self.free;
-        let gap = node.gap;
-        self.free = removed;
-        self.nodes -= 1;
-        gap
-    }
-
-    fn remove_below(&mut self, at: Link, start: u64) -> (Link, Link) {
-        let Some(node) = self.node(at) else {
-            return (NIL, NIL);
-        };
-        let (left, right) = (node.left, node.right);
-        let removed;
-        if start < node.start {
-            (self.table[index(at)].left, removed) = self.remove_below(left, start);
-        } else if start > node.start {
-            (self.table[index(at)].right, removed) = self.remove_below(right, start);
-        } else if right == NIL {
-            return (left, at);
-        } else {
-            // The next node takes the place of the removed one.
-            let (rest, next) = self.remove_first(right);
-            let node = &mut self.table[index(next)];
-            node.left = left;
-            node.right = rest;
-            return (self.balance(next), at);
-        }
-        (self.balance(at), removed)
-    }
-
-    /// Takes the first node out of the subtree at `at`, which is none of its links any more.
-    fn remove_first(&mut self, at: Link) -> (Link, Link) {
-        let node = &self.table[index(at)];
-        let (left, right) = (node.left, node.right);
-        if left == NIL {
-            return (right, at);
-        }
-        let (rest, first) = self.remove_first(left);
-        self.table[index(at)].left = rest;
-        (self.balance(at), first)
-    }
-
-    fn height(&self, at: Link) -> u8 {
-        self.node(at).map_or(0, |n| n.height)
-    }
-
-    /// How much higher the left side of `at` is.
-    fn lean(&self, at: Link) -> i16 {
-        self.node(at).map_or(0, |n| {
-            i16::from(self.height(n.left)) - i16::from(self.height(n.right))
-        })
-    }
-
-    /// Makes the sides of `at` equally high again, which differ by two at most; returns the node
-    /// that is on top now.
-    fn balance(&mut self, at: Link) -> Link {
-        let Span { left, right, .. } = self.table[index(at)];
-        match self.lean(at) {
-            2.. => {
-                if self.lean(left) < 0 {
-                    self.table[index(at)].left = self.rotate_left(left);
-                }
-                self.rotate_right(at)
-            }
-            ..=-2 => {
-                if self.lean(right) > 0 {
-                    self.table[index(at)].right = self.rotate_right(right);
-                }
-                self.rotate_left(at)
-            }
-            _ => {
-                self.correct(at);
-                at
-            }
-        }
-    }
-
-    fn rotate_right(&mut self, at: Link) -> Link {
-        let top = self.table[index(at)].left;
-        self.table[index(at)].left = self.table[index(top)].right;
-        self.table[index(top)].right = at;
-        self.correct(at);
-        self.correct(top);
-        top
-    }
-
-    fn rotate_left(&mut self, at: Link) -> Link {
-        let top = self.table[index(at)].right;
-        self.table[index(at)].right = self.table[index(top)].left;
-        self.table[index(top)].left = at;
-        self.correct(at);
-        self.correct(top);
-        top
-    }
-
-    /// Height and room of `at` from its own gap and its children.
-    fn correct(&mut self, at: Link) {
-        let node = &self.table[index(at)];
-        let (left, right) = (self.node(node.left), self.node(node.right));
-        let mut height = 0;
-        let mut room = [0; CLASSES];
-        for (class, room) in room.iter_mut().enumerate() {
-            *room = align_up(node.gap, GRANULE << class)
-                .and_then(|start| node.start.checked_sub(start))
-                .map_or(0, granules);
-        }
-        for child in [left, right].into_iter().flatten() {
-            height = height.max(child.height);
-            for (room, below) in room.iter_mut().zip(&child.room) {
-                *room = (*room).max(*below);
-            }
-        }
-        let node = &mut self.table[index(at)];
-        node.height = height + 1;
-        node.room = room;
-    }
-}
-
-/// Index of a place that is one.
-fn index(at: Link) -> usize {
-    usize::from(at) - 1
 }
 
 /// Which of the exact alignments stands for `align`.
@@ -490,7 +264,7 @@ fn class(align: u64) -> usize {
 }
 
 /// Whole granules in `bytes`, capped.
-fn granules(bytes: u64) -> u32 {
+pub(super) fn granules(bytes: u64) -> u32 {
     u32::try_from(bytes / GRANULE).unwrap_or(u32::MAX)
 }
 
@@ -531,38 +305,4 @@ pub(crate) fn align_up(value: u64, align: u64) -> Option<u64> {
 /// The last multiple of `align`, a power of two.
 pub(crate) fn align_down(value: u64, align: u64) -> u64 {
     value & !(align - 1)
-}
-
-#[cfg(test)]
-impl<O, T> Spans<O, T>
-where
-    O: Copy + Default,
-    T: DerefMut<Target = [Span<O>]>,
-{
-    /// Panics unless all invariants hold; returns the height.
-    pub(crate) fn check(&mut self) -> u8 {
-        let mut last = None;
-        self.check_below(self.root, &mut last);
-        let height = self.height(self.root);
-        assert!(f64::from(height) <= 1.45 * (self.nodes as f64 + 2.0).log2());
-        height
-    }
-
-    fn check_below(&mut self, at: Link, last: &mut Option<Span<O>>) {
-        let Some(node) = self.node(at).copied() else {
-            return;
-        };
-        assert!(self.lean(at).abs() <= 1);
-        self.check_below(node.left, last);
-        if let Some(last) = last {
-            assert!(last.start < node.start && last.end <= node.gap);
-            assert!(last.is_end() || last.end == node.gap);
-        }
-        assert!(node.gap <= node.start && node.start <= node.end);
-        *last = Some(node);
-        self.check_below(node.right, last);
-        self.correct(at);
-        let corrected = &self.table[index(at)];
-        assert_eq!((corrected.height, corrected.room), (node.height, node.room));
-    }
 }

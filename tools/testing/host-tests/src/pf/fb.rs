@@ -16,6 +16,8 @@ pub(crate) mod owner;
 pub(crate) mod ranges;
 #[path = "../../../../../drivers/gpu/nova-core-vgpu/fb/scrub.rs"]
 pub(crate) mod scrub;
+#[path = "../../../../../drivers/gpu/nova-core-vgpu/fb/span_tree.rs"]
+pub(crate) mod span_tree;
 #[path = "../../../../../drivers/gpu/nova-core-vgpu/fb/spans.rs"]
 pub(crate) mod spans;
 #[path = "../../../../../drivers/gpu/nova-core-vgpu/fb/unclean.rs"]
