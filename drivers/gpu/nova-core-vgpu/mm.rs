@@ -7,9 +7,11 @@
 //!      \______________________  ___________________/
 //!                             \/
 //!   space       who has which addresses; invalidates; gives table memory back
+//!     plan      how a mapping can be laid out
 //!     walk      tree of tables: install, erase          (pure)
+//!     half      the two tables below an entry of PD0    (pure)
 //!     shape     which leaves a mapping is made of       (pure)
-//!     pool      frame buffer for tables                 (pure)
+//!     pool      frame buffer for tables                 (pure), table_fb where it comes from
 //!     pagetable entries                                 (pure)
 //!   window      the one user of:
 //!     pramin    1 MiB window of BAR0 on frame buffer, for the tables themselves
@@ -20,10 +22,13 @@
 //! frame buffer manager. All are held for MMIO at most, none while firmware is asked.
 
 mod erase;
+mod half;
 mod install;
+mod plan;
 mod pool;
 mod shape;
 mod space;
+mod table_fb;
 mod walk;
 
 pub(crate) mod bar1;

@@ -14,6 +14,7 @@
 use core::ops::Range;
 
 use super::{
+    half::Half,
     pagetable::{
         decode_pde,
         is_leaf,
@@ -26,7 +27,6 @@ use super::{
     },
     shape::{
         pieces,
-        Half,
         Place,
         Shape, //
     },

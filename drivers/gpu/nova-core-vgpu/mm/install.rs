@@ -20,6 +20,7 @@
 use core::ops::Range;
 
 use super::{
+    half::Half,
     pagetable::{
         decode_pde,
         encode_pde,
@@ -34,7 +35,6 @@ use super::{
     },
     shape::{
         pieces,
-        Half,
         Job,
         Place, //
     },

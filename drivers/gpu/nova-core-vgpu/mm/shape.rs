@@ -17,6 +17,7 @@
 
 use core::ops::Range;
 
+use super::half::Half;
 use super::pagetable::{
     kind_is_valid,
     Aperture,
@@ -39,15 +40,6 @@ pub(crate) struct Shape {
     pub(crate) largest: PageSize,
     /// There is no memory behind it. PD1 may have leaves then: marks of 512 MiB.
     pub(crate) sparse: bool,
-}
-
-/// A table that a slot of PD0 may lead to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Half {
-    /// Table of 64 KiB pages, in the low qword.
-    Big,
-    /// Table of 4 KiB pages, in the high qword.
-    Small,
 }
 
 /// Where the leaves for a piece of a mapping go, seen from an entry that covers the piece.

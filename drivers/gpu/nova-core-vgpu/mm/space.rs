@@ -20,28 +20,23 @@ use kernel::{
 
 use super::{
     pagetable::{
-        Aperture,
-        Attributes,
         PageSize,
         PAGE_SIZE,
         PD1, //
     },
-    pool::{
-        Chunk,
-        Shelf,
-        Source,
-        CHUNK_SIZE, //
+    plan::{
+        Layout,
+        Plan, //
     },
+    pool::Chunk,
     shape::{
         Fill,
         Job,
         Shape, //
     },
+    table_fb::TableFb,
     tlb::Reuse,
-    vmm::{
-        MapRequest,
-        Target, //
-    },
+    vmm::MapRequest,
     walk::{
         Left,
         Tree,
@@ -53,11 +48,7 @@ use super::{
 use crate::{
     driver::Bar0,
     fb::{
-        manager::{
-            to_errno,
-            FbOwner,
-            FbRequest, //
-        },
+        manager::to_errno,
         ranges::{
             Ranges,
             Request,
@@ -89,19 +80,6 @@ pub(super) struct Record {
     state: State,
     shape: Shape,
     /// Bytes at the start that are not mapped: the memory does not start on a leaf's border.
-    skew: u64,
-}
-
-/// What to map, and the ways to lay it out, best first.
-struct Plan<'a> {
-    fill: Fill<'a>,
-    layouts: [Option<Layout>; 3],
-}
-
-#[derive(Clone, Copy)]
-struct Layout {
-    largest: PageSize,
-    align: u64,
     skew: u64,
 }
 
@@ -402,99 +380,6 @@ impl Drop for Space {
     }
 }
 
-impl<'a> Plan<'a> {
-    fn new(request: &MapRequest<'a>) -> Result<Self> {
-        let attributes = |aperture| Attributes {
-            aperture,
-            kind: request.kind,
-            read_only: request.read_only,
-            privileged: request.privileged,
-        };
-        let (offset, len) = (request.offset, request.len);
-        if len == 0 || (offset | len) % PAGE_SIZE != 0 {
-            return Err(EINVAL);
-        }
-        let fill = match request.target {
-            Target::Video(start) => {
-                let start = start.checked_add(offset).ok_or(EINVAL)?;
-                Fill::Run(attributes(Aperture::Video), start)
-            }
-            Target::System(pages) => {
-                let first = usize::try_from(offset / PAGE_SIZE)?;
-                let end = first
-                    .checked_add(usize::try_from(len / PAGE_SIZE)?)
-                    .ok_or(EINVAL)?;
-                let pages = pages.get(first..end).ok_or(EINVAL)?;
-                let adjacent =
-                    |pair: &[u64]| matches!(pair, [a, b] if a.checked_add(PAGE_SIZE) == Some(*b));
-                match pages {
-                    [start, ..] if pages.windows(2).all(adjacent) => {
-                        Fill::Run(attributes(Aperture::System), *start)
-                    }
-                    _ => Fill::Pages(attributes(Aperture::System), pages),
-                }
-            }
-        };
-        Ok(Self {
-            fill,
-            layouts: Self::layouts(request, &fill)?,
-        })
-    }
-
-    fn layouts(request: &MapRequest<'_>, fill: &Fill<'_>) -> Result<[Option<Layout>; 3]> {
-        let len = request.len;
-        let start = match fill {
-            Fill::Run(_, start) => Some(*start),
-            Fill::Sparse | Fill::Pages(..) => None,
-        };
-        let layout = |largest, align, skew| {
-            Some(Layout {
-                largest,
-                align,
-                skew,
-            })
-        };
-        let (huge, big) = (PageSize::Huge.bytes(), PageSize::Big.bytes());
-
-        if let Some(size) = request.page_size {
-            let bytes = size.bytes();
-            let whole = start.map_or(size == PageSize::Small, |start| start % bytes == 0);
-            if !whole || len % bytes != 0 {
-                return Err(EINVAL);
-            }
-            return Ok([layout(size, bytes, 0), None, None]);
-        }
-        if let Some(va) = request.va {
-            let alike = |bytes: u64| start.is_some_and(|start| (start ^ va) % bytes == 0);
-            let largest = match () {
-                () if alike(huge) => PageSize::Huge,
-                () if alike(big) => PageSize::Big,
-                () => PageSize::Small,
-            };
-            return Ok([layout(largest, PAGE_SIZE, 0), None, None]);
-        }
-        let small = layout(PageSize::Small, PAGE_SIZE, 0);
-        let Some(start) = start else {
-            return Ok([small, None, None]);
-        };
-        let skew = start % huge;
-        let first = start.checked_next_multiple_of(huge).ok_or(EINVAL)?;
-        Ok(if first.saturating_add(huge) <= start.saturating_add(len) {
-            // From 512 MiB on, start where a PD0 does, to need no more of them than necessary.
-            let align = if len >= PD1.span() { PD1.span() } else { huge };
-            [
-                layout(PageSize::Huge, align, skew),
-                layout(PageSize::Huge, huge, skew),
-                small,
-            ]
-        } else if start % big == 0 {
-            [layout(PageSize::Big, big, 0), small, None]
-        } else {
-            [small, None, None]
-        })
-    }
-}
-
 fn ranges(va: Range<u64>) -> Result<Ranges<Record, KVVec<Span<Record>>>> {
     let table = KVVec::from_elem(Span::default(), MAX_RANGES, GFP_KERNEL)?;
     let mut ranges = Ranges::new(table);
@@ -507,45 +392,5 @@ fn walk_errno(e: WalkError<Error>) -> Error {
         WalkError::Occupied { .. } => EBUSY,
         WalkError::Mismatch { .. } => EIO,
         WalkError::Memory(e) => e,
-    }
-}
-
-/// Frame buffer for tables.
-struct TableFb<'a>(&'a Mm);
-
-impl Source for TableFb<'_> {
-    type Error = Error;
-
-    fn reserve(&mut self) -> Result<u64> {
-        let request = FbRequest {
-            size: CHUNK_SIZE,
-            align: PAGE_SIZE,
-            fixed: None,
-            top_down: true,
-            owner: FbOwner::Pf,
-        };
-        let range = self.0.fb.lock().reserve(self.0.dev(), &request)?;
-        Ok(range.start)
-    }
-
-    fn release(&mut self, base: u64) {
-        self.0
-            .fb
-            .lock()
-            .release(self.0.dev(), &(base..base + CHUNK_SIZE));
-    }
-
-    fn no_memory(&self) -> Error {
-        ENOMEM
-    }
-}
-
-impl Shelf for KVVec<Chunk> {
-    fn insert(&mut self, at: usize, chunk: Chunk) -> bool {
-        self.reserve(1, GFP_KERNEL).is_ok() && self.insert_within_capacity(at, chunk).is_ok()
-    }
-
-    fn remove(&mut self, at: usize) {
-        let _ = KVVec::remove(self, at);
     }
 }

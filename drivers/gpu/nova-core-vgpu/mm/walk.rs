@@ -30,22 +30,17 @@
 use core::ops::Range;
 
 use super::{
+    half::Half,
     pagetable::{
-        decode_big_pde,
         decode_pde,
-        encode_big_pde,
-        encode_pde,
         Aperture,
         Entry,
         Level,
-        PageSize,
         PAGE_SIZE,
         PD0,
         PD1,
         PD2,
-        PD3,
-        PT_BIG,
-        PT_SMALL, //
+        PD3, //
     },
     pool::{
         Pool,
@@ -55,7 +50,6 @@ use super::{
     },
     shape::{
         pieces,
-        Half,
         Job,
         Place,
         Shape, //
@@ -124,61 +118,11 @@ struct Need {
     cells: usize,
 }
 
-impl Half {
-    pub(super) const fn level(self) -> Level {
-        match self {
-            Self::Big => PT_BIG,
-            Self::Small => PT_SMALL,
-        }
-    }
-
-    /// Offset of the pointer from the start of the entry of PD0.
-    pub(super) const fn offset(self) -> u64 {
-        match self {
-            Self::Big => 0,
-            Self::Small => 8,
-        }
-    }
-
-    const fn other(self) -> Self {
-        match self {
-            Self::Big => Self::Small,
-            Self::Small => Self::Big,
-        }
-    }
-
-    pub(super) const fn page_size(self) -> PageSize {
-        match self {
-            Self::Big => PageSize::Big,
-            Self::Small => PageSize::Small,
-        }
-    }
-
-    pub(super) const fn size(self) -> Size {
-        match self {
-            Self::Big => Size::Cell,
-            Self::Small => Size::Page,
-        }
-    }
-
-    pub(super) fn decode(self, raw: u64) -> Entry {
-        match self {
-            Self::Big => decode_big_pde(raw),
-            Self::Small => decode_pde(raw),
-        }
-    }
-
-    pub(super) fn encode(self, table: u64) -> Option<u64> {
-        match self {
-            Self::Big => encode_big_pde(Aperture::Video, table),
-            Self::Small => encode_pde(Aperture::Video, table),
-        }
-    }
-
-    fn count(self, need: &mut Need) {
-        match self {
-            Self::Big => need.cells += 1,
-            Self::Small => need.pages += 1,
+impl Need {
+    fn add(&mut self, half: Half) {
+        match half.size() {
+            Size::Cell => self.cells += 1,
+            Size::Page => self.pages += 1,
         }
     }
 }
@@ -344,7 +288,7 @@ impl<S: Shelf> Tree<S> {
                 Place::Table(half) => {
                     // Leaves of others are not looked for: who has a table here has the slot.
                     match self.table(memory, entry, half)? {
-                        Some(None) => half.count(need),
+                        Some(None) => need.add(half),
                         Some(Some(_)) => (),
                         None => return Err(occupied),
                     }
@@ -393,7 +337,7 @@ fn count(shape: Shape, depth: usize, range: Range<u64>, need: &mut Need) {
         match shape.place(&level, &piece) {
             Place::Leaf => (),
             Place::Directory => count(shape, depth + 1, piece, need),
-            Place::Table(half) => half.count(need),
+            Place::Table(half) => need.add(half),
         }
     }
 }

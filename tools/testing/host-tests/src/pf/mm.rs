@@ -4,6 +4,8 @@
 
 #[path = "../../../../../drivers/gpu/nova-core-vgpu/mm/erase.rs"]
 pub(crate) mod erase;
+#[path = "../../../../../drivers/gpu/nova-core-vgpu/mm/half.rs"]
+pub(crate) mod half;
 #[path = "../../../../../drivers/gpu/nova-core-vgpu/mm/install.rs"]
 pub(crate) mod install;
 #[path = "../../../../../drivers/gpu/nova-core-vgpu/mm/pagetable.rs"]
