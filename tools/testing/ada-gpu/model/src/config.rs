@@ -8,9 +8,10 @@
 
 mod firmware_time;
 mod table;
+mod text;
 
 pub use firmware_time::FirmwareTime;
-pub use table::parse_u64;
+pub use text::parse_u64;
 
 use std::fmt;
 use std::ops::Range;

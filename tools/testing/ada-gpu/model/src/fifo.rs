@@ -10,7 +10,7 @@
 //!   groups    (client, handle)  -> engine, space        |  step (run.rs)
 //!   channels  (runlist, chid)   -> channel ------------'|
 //!                                                       v launch (advance.rs)
-//!                                                    engines (copy_engine.rs)
+//!                                                    engines (turn.rs, copy_engine.rs)
 //!                                                       | chunk done
 //!                                      Effect: interrupt, channel error
 //! ```
@@ -29,6 +29,7 @@ pub mod space;
 pub mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
+mod turn;
 
 pub use advance::{Effect, Unit};
 

@@ -19,6 +19,7 @@ pub mod channel;
 pub mod chid;
 pub mod classes;
 pub mod controls;
+pub mod copy_engine;
 pub mod engines;
 pub mod event;
 pub mod group;
@@ -153,7 +154,7 @@ impl Rm {
             classes::VASPACE => vaspace::construct(s, key, m.params),
             classes::GROUP => group::construct(self, s, key, m.params),
             classes::CHANNEL => channel::construct(self, s, key, m.parent, m.params),
-            classes::COPY_ENGINE => channel::construct_engine(s, key, m.parent, m.params),
+            classes::COPY_ENGINE => copy_engine::construct(s, key, m.parent, m.params),
             _ => self.construct_event(m),
         };
         if made.is_err() {
@@ -192,7 +193,7 @@ impl Rm {
                 Kind::VaSpace => vaspace::destroy(s, key),
                 Kind::Group => group::destroy(s, key),
                 Kind::Channel => channel::destroy(self, s, key),
-                Kind::CopyEngine => channel::destroy_engine(s, key),
+                Kind::CopyEngine => copy_engine::destroy(s, key),
                 Kind::Client | Kind::Device | Kind::Subdevice | Kind::Event => {}
             }
         }

@@ -7,14 +7,14 @@
 //!                  ^              |                 Parked          till RETRY_NS
 //!                  |              | launch          WORDS done      till BREATH_NS
 //!                  |              v
-//!                  '-- done -- engine: turn by turn, chunk by chunk
+//!                  '-- done -- engine: turn by turn, chunk by chunk (turn.rs)
 //!
 //!   an access or a word that is refused --> stop: the channel, its group, RC_TRIGGERED
 //! ```
 
 use super::channel::{gp_put, Channel};
-use super::copy_engine::{CopyEngine, BREATH_NS, PIECES};
-use super::memory::{Memory, Mode, Violation};
+use super::copy_engine::{CopyEngine, BREATH_NS};
+use super::memory::{Memory, Mode};
 use super::run::{Context, Output, Step, Stop, RETRY_NS};
 use super::space::Space;
 use super::{Fifo, Id, Key};
@@ -22,7 +22,6 @@ use crate::board::Board;
 use crate::config;
 use crate::gsp::events::{Rc, RC_MMU_FAULT};
 use crate::mmu::tlb::{self, Seen, Tlb};
-use crate::mmu::Fault;
 use crate::rm::controls::intr::copy_engine_vector;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -64,7 +63,7 @@ impl Unit<'_> {
         self.board.host.now_ns()
     }
 
-    fn context(&mut self, gfid: u32, space: Mode) -> (Memory<'_>, Mode, u64) {
+    pub(super) fn context(&mut self, gfid: u32, space: Mode) -> (Memory<'_>, Mode, u64) {
         let memory = Memory {
             vram: &mut self.board.vram,
             host: &*self.board.host,
@@ -78,7 +77,7 @@ impl Unit<'_> {
     }
 
     /// A non-stall interrupt of the channel's engine.
-    fn nonstall(&mut self, c: &Channel) {
+    pub(super) fn nonstall(&mut self, c: &Channel) {
         self.board.stats.count("nonstall");
         if self.board.faults.lost_nonstall() {
             self.board
@@ -256,7 +255,7 @@ impl Fifo {
     }
 
     /// A semaphore changed: who waits for one looks again.
-    fn wake_parked(&mut self) {
+    pub(super) fn wake_parked(&mut self) {
         for c in self.channels.values_mut() {
             if c.run.retry_ns.take().is_some() {
                 self.ready.insert(c.id);
@@ -264,121 +263,9 @@ impl Fifo {
         }
     }
 
-    /// Lets every engine do what is due.
-    fn turn_engines(&mut self, u: &mut Unit<'_>, now: u64) -> bool {
-        let mut went = false;
-        let all: Vec<u32> = self.engines.keys().copied().collect();
-        for e in all {
-            while self.turn(u, e, now) {
-                went = true;
-            }
-        }
-        went
-    }
-
-    /// Finishes a chunk, or starts one.
-    fn turn(&mut self, u: &mut Unit<'_>, engine: u32, now: u64) -> bool {
-        let rate = u.board.config.ce_rate;
-        let Some(e) = self.engines.get_mut(&engine) else {
-            return false;
-        };
-        if let Some(done) = e.finish(now) {
-            self.chunk(u, engine, done.id, done.bytes, done.end_ns, now);
-            return true;
-        }
-        let Some(id) = e.pick() else {
-            return false;
-        };
-        let Some(c) = self.channels.get_mut(&id) else {
-            return true;
-        };
-        let Some(job) = &c.run.job else {
-            return true;
-        };
-        let addr = job.transfer.as_ref().map_or(0, |t| t.next_address());
-        if !std::mem::replace(&mut c.run.begun, true) {
-            if u.board.faults.ce_hang() {
-                u.board.stats.count("ce-hangs");
-                u.board
-                    .trace
-                    .line("fault", format_args!("{} hangs", c.engine.name));
-                e.hang(id);
-                return true;
-            }
-            if u.board.faults.ce_fault() {
-                let violation = Violation {
-                    fault: Fault::Pte,
-                    addr,
-                    write: true,
-                };
-                self.stop(u, id, Stop::Memory(violation), false);
-                return true;
-            }
-        }
-        let time = e.begin(id, c.run.clock_ns, job.left(), addr, rate);
-        if time != 0 {
-            let name = c.engine.name.to_ascii_lowercase();
-            u.board.stats.add(&format!("busy-ns-{name}"), time);
-        }
-        true
-    }
-
-    /// The time of a chunk is over: its bytes appear.
-    fn chunk(&mut self, u: &mut Unit<'_>, engine: u32, id: Id, bytes: u64, end: u64, now: u64) {
-        let Some(c) = self.channels.get_mut(&id) else {
-            return;
-        };
-        let Some(mut job) = c.run.job.take() else {
-            return;
-        };
-        c.run.clock_ns = c.run.clock_ns.max(end);
-        let (mut memory, ..) = u.context(c.gfid, job.space);
-        if let Some(t) = job.transfer.as_mut().filter(|_| bytes != 0) {
-            match t.step(&mut memory, bytes, PIECES) {
-                Ok(n) => {
-                    let what = match t.reads() {
-                        true => "ce-bytes-copied",
-                        false => "ce-bytes-filled",
-                    };
-                    u.board.stats.add(what, n);
-                }
-                Err(violation) => {
-                    self.stop(u, id, Stop::Memory(violation), true);
-                    return;
-                }
-            }
-        }
-        if job.left() != 0 {
-            c.run.job = Some(job);
-            if let Some(e) = self.engines.get_mut(&engine) {
-                if u.board.config.ce_rate == 0 {
-                    e.breathe(now);
-                    c.run.clock_ns = c.run.clock_ns.max(now + BREATH_NS);
-                }
-                e.enqueue(id);
-            }
-            return;
-        }
-        let ns = c.run.clock_ns.wrapping_add(u.time_offset);
-        if let Some(s) = &job.semaphore {
-            let (mut memory, ..) = u.context(c.gfid, job.space);
-            if let Err(violation) = s.release(&mut memory, job.space, ns) {
-                self.stop(u, id, Stop::Memory(violation), true);
-                return;
-            }
-        }
-        if job.interrupt {
-            u.nonstall(c);
-        }
-        if job.semaphore.is_some() {
-            self.wake_parked();
-        }
-        self.ready.insert(id);
-    }
-
     /// Stops a channel, and those of its group, because of an error; `own` when
     /// the driver is to blame.
-    fn stop(&mut self, u: &mut Unit<'_>, id: Id, stop: Stop, own: bool) {
+    pub(super) fn stop(&mut self, u: &mut Unit<'_>, id: Id, stop: Stop, own: bool) {
         let Some(c) = self.channels.get(&id) else {
             return;
         };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Channels of the PF: allocation, binding, scheduling, copy engine objects.
+//! Channels of the PF: allocation, binding, scheduling.
 //!
 //! ```text
 //!   NV_CHANNEL_ALLOC_PARAMS (0x170), see rm/channel/params.rs
@@ -20,7 +20,6 @@
 
 pub mod params;
 
-use crate::bytes::u32_at;
 use crate::fifo::channel::{gp_put, Channel, Place};
 use crate::fifo::run::Run;
 use crate::fifo::{Id, Key};
@@ -38,8 +37,6 @@ use std::ops::Range;
 
 /// What CE_GET_FAULT_METHOD_BUFFER_SIZE answers; the model's choice.
 pub const METHOD_BUFFER_SIZE: u64 = 0x5000;
-/// NVB0B5_ALLOCATION_PARAMETERS_VERSION_1: the engine is named by its type.
-const CE_VERSION: u32 = 1;
 /// A GPFIFO ring is addressed with 40 bits.
 const GPFIFO_LIMIT: u64 = 1 << 40;
 const GPFIFO_ENTRY: u64 = 8;
@@ -266,60 +263,6 @@ pub fn destroy(rm: &mut Rm, s: &mut Services<'_>, key: Key) {
                 ),
             );
         }
-    }
-}
-
-/// Allocation of a copy engine object.
-pub fn construct_engine(
-    s: &mut Services<'_>,
-    key: Key,
-    parent: u32,
-    p: &[u8],
-) -> Result<(), Refusal> {
-    let (version, engine) = (u32_at(p, 0).unwrap_or(0), u32_at(p, 4).unwrap_or(0));
-    let Some(c) = s.fifo.channel_mut((key.0, parent)) else {
-        refuse!(
-            ERR_INVALID_OBJECT_PARENT,
-            "ce-parent",
-            "{parent:#x} is not a channel"
-        )
-    };
-    if version != CE_VERSION {
-        refuse!(
-            ERR_INVALID_ARGUMENT,
-            "ce-version",
-            "parameters of version {version}, which name no engine type"
-        )
-    }
-    if engine != c.engine.nv2080_type || !c.engine.is_copy() {
-        refuse!(
-            ERR_INVALID_ARGUMENT,
-            "ce-engine",
-            "engine type {engine:#x} on a channel of {}",
-            c.engine.name
-        )
-    }
-    if c.copy_engine.is_some() {
-        refuse!(
-            ERR_INSUFFICIENT_RESOURCES,
-            "ce-twice",
-            "channel {:?} has a copy engine object",
-            c.id
-        )
-    }
-    c.copy_engine = Some(key.1);
-    Ok(())
-}
-
-/// A copy engine object is freed.
-pub fn destroy_engine(s: &mut Services<'_>, key: Key) {
-    let found = s
-        .fifo
-        .channels
-        .values_mut()
-        .find(|c| c.key.0 == key.0 && c.copy_engine == Some(key.1));
-    if let Some(c) = found {
-        c.copy_engine = None;
     }
 }
 
