@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!   max_instance = min(32, board_fb / class)
+//!   gsp_heap     = max(gsp_heap_min, gsp_heap_whole / max_instance rounded up to a power of two)
 //!   fb_length    = align_down(min(class, usable_fb / max_instance - gsp_heap - fb_reservation),
 //!                             vmmu_segment)
 //!   bar1_length  = small_bar1 up to small_bar1_max_class, else class rounded up to a power of two
@@ -47,10 +48,10 @@ pub struct Release {
 #[serde(deny_unknown_fields)]
 pub struct Defaults {
     pub vmmu_segment_mib: u64,
-    pub gsp_heap_mib: u64,
-    /// Heap of types whose class is at least `large_class_gib`.
-    pub gsp_heap_large_mib: u64,
-    pub large_class_gib: u64,
+    /// Heap of a type that has all of the board.
+    pub gsp_heap_whole_mib: u64,
+    /// Heap of the smallest types.
+    pub gsp_heap_min_mib: u64,
     pub fb_reservation_mib: u64,
     pub small_bar1_mib: u64,
     /// Largest class in GiB that still gets `small_bar1_mib`.
@@ -191,11 +192,8 @@ impl Table {
             .ok_or_else(|| at("gib: is zero or exceeds the board"))?;
         let max_instance =
             u32::try_from(board.fb_mib / class_mib).map_or(MAX_INSTANCES, |n| n.min(MAX_INSTANCES));
-        let heap_mib = if row.gib >= d.large_class_gib {
-            d.gsp_heap_large_mib
-        } else {
-            d.gsp_heap_mib
-        };
+        let heap_mib = (d.gsp_heap_whole_mib / u64::from(max_instance.next_power_of_two()))
+            .max(d.gsp_heap_min_mib);
         if !d.vmmu_segment_mib.is_power_of_two() {
             return Err(at("vmmu_segment_mib: is not a power of two"));
         }
