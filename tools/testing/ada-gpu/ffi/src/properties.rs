@@ -40,6 +40,10 @@ const LIVE: &[(&str, &str)] = &[
         "how often each vector and message was raised (read only)",
     ),
     (
+        "vgpus",
+        "the vGPUs that GSP-RM has, one per line (read only)",
+    ),
+    (
         "fb-contents",
         "bytes of fb-range by what they hold: zero, poison, tags by gfid (read only)",
     ),

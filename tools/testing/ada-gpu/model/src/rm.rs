@@ -25,6 +25,7 @@ pub mod event;
 pub mod group;
 pub mod message;
 pub mod objects;
+pub mod placement;
 pub mod plugin;
 pub mod static_info;
 pub mod status;
@@ -50,8 +51,6 @@ pub struct Rm {
     events: Events,
     vgpus: Vgpus,
     gpuacct_sent: bool,
-    heterogeneous: bool,
-    heterogeneous_types: bool,
 }
 
 impl Rm {
@@ -75,12 +74,16 @@ impl Rm {
             vgpus: Vgpus::new(
                 s.config.vmmu_segment,
                 static_info::usable_fb(s),
+                s.config.fb_size(),
                 static_info::max_gfid(s),
             ),
             gpuacct_sent: false,
-            heterogeneous: false,
-            heterogeneous_types: false,
         }
+    }
+
+    /// The vGPUs, one per line.
+    pub fn vgpus_text(&self) -> String {
+        self.vgpus.describe()
     }
 
     /// Handles one whole message: `function` and the payload after the RPC header.

@@ -10,6 +10,7 @@
 use super::Gpu;
 use crate::fault::Faults;
 use crate::gsp::events;
+use crate::rm::Rm;
 use std::fmt;
 
 /// Why a property could not be set.
@@ -85,7 +86,7 @@ impl Gpu {
     /// last refusals, one per line), `interrupts` (counts per vector and message),
     /// `service-times` (what the model itself takes, in nanoseconds), `pramin-tags`
     /// (how many tags are as they were set), `fb-contents` (the bytes of `fb-range`
-    /// by what they hold, JSON),
+    /// by what they hold, JSON), `vgpus` (what GSP-RM has, one per line),
     /// `fault`, `fault-help`, `event-help`.
     pub fn property(&self, name: &str) -> Option<String> {
         match name {
@@ -100,6 +101,7 @@ impl Gpu {
             "service-times" => Some(self.service.text()),
             "interrupts" => Some(self.interrupts.text()),
             "fb-contents" => Some(self.fb_contents()),
+            "vgpus" => Some(self.rm.as_ref().map_or_else(String::new, Rm::vgpus_text)),
             _ => self.board.config.get(name),
         }
     }

@@ -27,6 +27,7 @@ use crate::fault::PluginFault;
 use crate::gsp::events;
 use crate::rm::bootload::Bootload;
 use crate::rm::chid::Chids;
+use crate::rm::placement::{Board, Existing};
 use crate::rm::status::{refuse, NvStatus, Refusal};
 use crate::rm::types::Types;
 use crate::services::Services;
@@ -77,6 +78,12 @@ pub struct Context<'a> {
     pub request: &'a Bootload,
     /// Refuse a configuration that differs from the bootload parameters.
     pub strict: bool,
+    /// Heterogeneous mode.
+    pub mixed: bool,
+    /// What placements start from.
+    pub board: &'a Board,
+    /// All vGPUs.
+    pub existing: &'a [Existing],
 }
 
 /// One vGPU's plugin task.

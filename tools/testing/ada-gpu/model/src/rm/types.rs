@@ -48,6 +48,10 @@ pub struct VgpuType {
     pub vdev_id: u64,
     /// Whether it may be used with ECC on.
     pub ecc: bool,
+    /// Frame buffer class; 0 for types that have no placement.
+    pub profile_size: u64,
+    /// Held back from the guest.
+    pub fb_reservation: u64,
 }
 
 /// The table of types.
@@ -65,6 +69,11 @@ impl Types {
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
+    }
+
+    /// All types, by id.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &VgpuType> {
+        self.by_id.values()
     }
 
     /// Looks a type id up.
@@ -131,6 +140,12 @@ fn decode(info: &[u8]) -> Option<VgpuType> {
         fb_length: u64_at(info, 392)?,
         gsp_heap: u64_at(info, 400)?,
         bar1_mib: u64_at(info, 432)?,
+        // A MIG slice (gpuInstanceSize) is placed by other means.
+        profile_size: match u32_at(info, 356)? {
+            0 => u64_at(info, 384)?,
+            _ => 0,
+        },
+        fb_reservation: u64_at(info, 408)?,
     })
 }
 
@@ -165,6 +180,31 @@ pub(crate) mod tests {
         p
     }
 
+    /// Id of the type of a class in [`board_48`].
+    pub(crate) fn id_of(gib: u64) -> u32 {
+        900 + gib as u32
+    }
+
+    /// Types of a 48 GiB board, heaps halved from 512 MiB.
+    pub(crate) fn board_48() -> Types {
+        let classes = [1u64, 2, 3, 4, 6, 8, 12, 16, 24, 48];
+        let ids: Vec<u32> = classes.iter().map(|gib| id_of(*gib)).collect();
+        let mut p = message(true, &ids);
+        for (i, gib) in classes.into_iter().enumerate() {
+            let at = INFO_AT + i * INFO_SIZE;
+            let max = (48 / gib).min(32);
+            let heap = (512 / max.next_power_of_two()).max(32);
+            let fb = ((45056 / max - heap).min(gib * 1024)) / 128 * 128;
+            put_u32(&mut p, at + 324, max as u32);
+            put_u64(&mut p, at + 384, gib << 30);
+            put_u64(&mut p, at + 392, fb << 20);
+            put_u64(&mut p, at + 400, heap << 20);
+        }
+        let mut types = Types::default();
+        types.add(&p).unwrap();
+        types
+    }
+
     #[test]
     fn sizes_are_those_of_r570() {
         assert_eq!(PARAMS_SIZE, 334_344);
@@ -181,6 +221,9 @@ pub(crate) mod tests {
             (32, 1 << 30, 32 << 20, 256)
         );
         assert_eq!((q.vdev_id, q.ecc), (0x26b1_170a, true));
+        assert_eq!((q.profile_size, q.fb_reservation), (0, 0));
+        let sizes: Vec<u64> = board_48().iter().map(|t| t.profile_size >> 30).collect();
+        assert_eq!(sizes, [1, 2, 3, 4, 6, 8, 12, 16, 24, 48]);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!             memory is left full of the owner's tag
 //! ```
 //!
-//! A refused BOOTLOAD changes nothing. FB and heap of one vGPU overlap neither
+//! How many vGPUs of which types there can be says `placement`. A refused BOOTLOAD changes nothing. FB and heap of one vGPU overlap neither
 //! those of another nor what firmware reserves. Statuses: OGKM 570.144
 //! `kernel_hostvgpudeviceapi.c`, `kernel_vgpu_mgr.c`, `gpu.c`; those of overlaps
 //! are not public and chosen here (NV_ERR_IN_USE, NV_ERR_INVALID_ADDRESS).
@@ -18,7 +18,9 @@ use crate::config::FbCheck;
 use crate::fault::PluginFault;
 use crate::rm::bootload::{Bootload, MAX_PLUGIN_CHANNELS};
 use crate::rm::chid::Chids;
+use crate::rm::placement::{self, Board, Existing};
 use crate::rm::plugin::layout::AREA_SIZE;
+use crate::rm::plugin::messages::PluginConfig;
 use crate::rm::plugin::{Context, Task};
 use crate::rm::status::{refuse, Refusal};
 use crate::rm::types::Types;
@@ -52,6 +54,11 @@ pub struct Vgpus {
     pub vmmu: Vmmu,
     /// Channel reservations.
     pub chids: Chids,
+    /// The host can have types of several sizes (SET_VGPU_MGR_CONFIG).
+    pub mixing: bool,
+    /// It has (SET_VGPU_HETEROGENEOUS_MODE).
+    mixed: bool,
+    board: Board,
     /// FB that may be given to vGPUs.
     usable: Range<u64>,
     max_gfid: u32,
@@ -59,9 +66,17 @@ pub struct Vgpus {
 
 impl Vgpus {
     /// No vGPU yet; gfids 1..=`max_gfid` exist.
-    pub fn new(segment: u64, usable: Range<u64>, max_gfid: u32) -> Vgpus {
+    /// The board has `total` bytes of FB.
+    pub fn new(segment: u64, usable: Range<u64>, total: u64, max_gfid: u32) -> Vgpus {
         Vgpus {
             list: BTreeMap::new(),
+            mixing: false,
+            mixed: false,
+            board: Board {
+                segment,
+                first: usable.start,
+                total,
+            },
             types: Types::default(),
             vmmu: Vmmu::new(segment),
             chids: Chids::default(),
@@ -96,6 +111,57 @@ impl Vgpus {
             all.find(|(_, v)| overlap(&v.request.heap, range))
                 .map(|(gfid, _)| *gfid)
         })
+    }
+
+    /// What exists, for the rules of placement.
+    fn existing(&self) -> Vec<Existing> {
+        self.iter()
+            .map(|(gfid, v)| {
+                let config = v.task.config();
+                Existing {
+                    gfid,
+                    vgpu_type: config.map_or(v.request.vgpu_type, |c| c.vgpu_type),
+                    placement: config.map(|c| c.placement_id),
+                }
+            })
+            .collect()
+    }
+
+    /// SET_VGPU_HETEROGENEOUS_MODE: only without vGPUs, and only if the host can.
+    pub fn set_mixed(&mut self, on: bool) -> Result<(), Refusal> {
+        if on && !self.mixing {
+            refuse!(
+                ERR_NOT_SUPPORTED,
+                "heterogeneous",
+                "the host did not say that it supports types of several sizes"
+            )
+        }
+        if !self.list.is_empty() {
+            refuse!(
+                ERR_IN_USE,
+                "heterogeneous",
+                "the mode cannot change while vGPUs exist"
+            )
+        }
+        self.mixed = on;
+        Ok(())
+    }
+
+    /// One line for each vGPU: who it is, and where.
+    pub fn describe(&self) -> String {
+        self.iter()
+            .map(|(gfid, v)| {
+                let (what, fb) = (v.task.config(), v.request.fb.first());
+                let (vgpu_type, placement) =
+                    what.map_or((0, 0), |c| (c.vgpu_type, c.placement_id));
+                let uuid = what.map_or(String::new(), PluginConfig::uuid_text);
+                let fb = fb.map_or(0..0, Clone::clone);
+                format!(
+                    "gfid {gfid} type {vgpu_type} placement {placement} uuid {uuid} fb {:#x} {:#x} heap {:#x} {:#x}\n",
+                    fb.start, fb.end, v.request.heap.start, v.request.heap.end
+                )
+            })
+            .collect()
     }
 
     /// BOOTLOAD_GSP_VGPU_PLUGIN_TASK.
@@ -133,6 +199,13 @@ impl Vgpus {
                 request.vgpu_type
             )
         }
+        placement::check_type(
+            &self.types,
+            self.mixed,
+            gfid,
+            request.vgpu_type,
+            &self.existing(),
+        )?;
         self.check_memory(&request)?;
         self.vmmu.check(gfid, &request.fb)?;
         self.check_clean(s, &request)?;
@@ -331,8 +404,14 @@ impl Vgpus {
                 "doorbell value {value:#x}: bit {bit} is not 17"
             )
         }
+        let existing = self.existing();
         let Vgpus {
-            list, types, chids, ..
+            list,
+            types,
+            chids,
+            mixed,
+            board,
+            ..
         } = self;
         let Some(v) = list.get_mut(&gfid) else {
             refuse!(
@@ -351,6 +430,9 @@ impl Vgpus {
                 chids,
                 request: &v.request,
                 strict,
+                mixed: *mixed,
+                board,
+                existing: &existing,
             },
         )
     }

@@ -123,7 +123,7 @@ pub const TABLE: &[Control] = &[
         Ok(())
     }),
     control(0x0b, "SET_VGPU_MGR_CONFIG", 1, |rm, _, _, p| {
-        rm.heterogeneous_types = u8_at(p, 0) == Some(1);
+        rm.vgpus.mixing = u8_at(p, 0) == Some(1);
         Ok(())
     }),
     control(0x0c, "FREE_STATES", 8, |rm, _, _, p| {
@@ -142,14 +142,6 @@ pub const TABLE: &[Control] = &[
         Ok(())
     }),
     control(0x0e, "SET_VGPU_HETEROGENEOUS_MODE", 1, |rm, _, _, p| {
-        if rm.vgpus.iter().next().is_some() {
-            refuse!(
-                ERR_STATE_IN_USE,
-                "heterogeneous",
-                "the mode cannot change while vGPUs exist"
-            )
-        }
-        rm.heterogeneous = u8_at(p, 0) == Some(1);
-        Ok(())
+        rm.vgpus.set_mixed(u8_at(p, 0) == Some(1))
     }),
 ];

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   1 VERSION_NEGOTIATION   report the guest RPC version, agree upon that of messages
-//!   2 SETUP_CONFIG          check type and, if bootload left it open, reserve channels
+//!   2 SETUP_CONFIG          check type, place and, if bootload left it open, reserve channels
 //!   3 RESET                 back to the state after SETUP_CONFIG
 //!  13 UPDATE_BME            note bus mastering, allow it
 //! ```
@@ -14,6 +14,7 @@ use super::messages::{self, PluginConfig};
 use super::{outside, Context, Task};
 use crate::bytes::u8_at;
 use crate::fault::PluginFault;
+use crate::rm::placement;
 use crate::rm::status::{refuse, Refusal};
 use crate::services::Services;
 use crate::vram::Writer;
@@ -130,6 +131,12 @@ impl Task {
             )
         }
         let boot = cx.request;
+        let who = (boot.gfid, config.vgpu_type, config.placement_id);
+        placement::check_type(cx.types, cx.mixed, who.0, who.1, cx.existing)?;
+        if let [fb] = boot.fb.as_slice() {
+            let fb = (fb.start, fb.end - fb.start);
+            placement::check_place(cx.board, cx.types, cx.mixed, who, fb, cx.existing)?;
+        }
         // A zero in the bootload parameters means "told here".
         let differs = [
             ("type", boot.vgpu_type, config.vgpu_type),

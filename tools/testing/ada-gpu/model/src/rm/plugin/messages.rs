@@ -13,7 +13,7 @@
 //! Source: vGPU VFIO RFC v2 (September 2025), `drivers/vfio/pci/nvidia-vgpu/`.
 //! The 112-byte layout belongs to firmware 570.
 
-use crate::bytes::{u32_at, u64_at, u8_at};
+use crate::bytes::{u16_at, u32_at, u64_at, u8_at};
 use crate::rm::status::{refuse, Refusal};
 
 /// VERSION_NEGOTIATION.
@@ -49,6 +49,8 @@ pub struct PluginConfig {
     pub channels: u32,
     /// Channels of the plugin.
     pub plugin_channels: u32,
+    /// First unit of the GPU that the vGPU covers.
+    pub placement_id: u16,
 }
 
 impl PluginConfig {
@@ -87,7 +89,16 @@ impl PluginConfig {
             vm_pid: word(32),
             channels: word(40),
             plugin_channels: word(44),
+            placement_id: u16_at(b, 84).unwrap_or(0),
         })
+    }
+
+    /// The identity as people write it.
+    pub fn uuid_text(&self) -> String {
+        let hex: Vec<String> = self.uuid.iter().map(|b| format!("{b:02x}")).collect();
+        [&hex[..4], &hex[4..6], &hex[6..8], &hex[8..10], &hex[10..]]
+            .map(<[String]>::concat)
+            .join("-")
     }
 }
 
