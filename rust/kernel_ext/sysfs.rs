@@ -40,7 +40,10 @@ use kernel::{
     }, //
 };
 
-use crate::pci;
+use crate::pci::{
+    self,
+    as_raw, //
+};
 
 /// Where the callbacks of an attribute find the data of the driver.
 pub trait Source: 'static {
@@ -116,6 +119,39 @@ pub fn trim(buf: &[u8]) -> &[u8] {
 /// `EINVAL` when it is not a number or does not fit into `T`.
 pub fn parse<T: ParseInt>(buf: &[u8]) -> Result<T> {
     T::from_str(BStr::from_bytes(trim(buf))).map_err(|_| EINVAL)
+}
+
+/// Wakes those who poll the file `attribute` in `directory` of a device.
+#[inline(never)]
+pub fn notify(pdev: &kernel::pci::Device<Bound>, directory: &CStr, attribute: &CStr) {
+    // SAFETY: The object belongs to a bound device, and the strings are C strings. It does nothing
+    // if there is no such file.
+    unsafe {
+        bindings::sysfs_notify(
+            &raw mut (*as_raw(pdev)).dev.kobj,
+            directory.as_char_ptr(),
+            attribute.as_char_ptr(),
+        )
+    };
+}
+
+/// Tells user space that a device has changed, with variables of the form `NAME=value`.
+///
+/// Sleeps. An event that cannot be sent is lost, as those of the kernel itself are.
+#[inline(never)]
+pub fn uevent_change(pdev: &kernel::pci::Device<Bound>, variables: [&CStr; 2]) {
+    let [first, second] = variables.map(|v| v.as_char_ptr().cast_mut());
+    let mut environment = [first, second, core::ptr::null_mut()];
+
+    // SAFETY: The object belongs to a bound device. The table ends with a null pointer; neither it
+    // nor the strings are written to.
+    unsafe {
+        bindings::kobject_uevent_env(
+            &raw mut (*as_raw(pdev)).dev.kobj,
+            bindings::kobject_action_KOBJ_CHANGE,
+            environment.as_mut_ptr(),
+        )
+    };
 }
 
 /// Null-terminated table of attribute groups, for `DEV_GROUPS` of a driver.

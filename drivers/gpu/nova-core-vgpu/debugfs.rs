@@ -132,7 +132,7 @@ fn stats(files: &Files, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
             "channels_available {}",
-            pool.map_or(0, |p| p.available())
+            pool.map_or(0, |p| p.vgpus().len())
         )?;
         writeln!(f, "channels_free {}", pool.map_or(0, |p| p.free()))
     })?;

@@ -3,6 +3,13 @@
 //! How much frame buffer a guest gets, and where it may lie.
 //!
 //! ```text
+//!   largest region   |  window: whole segments, of vGPUs                     |  PF_SHARE  |
+//! ```
+//!
+//! The PF driver takes its own from the end, so that the window stays in one piece. Of it each guest
+//! has a share:
+//!
+//! ```text
 //!   share = total' / max_instance - fb_reservation - gsp_heap_size
 //!   guest = align_down(min(share, fb_length), segment)
 //!
@@ -26,6 +33,8 @@ use super::spans::{
 };
 
 const MIB: u64 = 1 << 20;
+/// What the PF driver keeps for its page tables and channels.
+const PF_SHARE: u64 = 64 * MIB;
 /// Segments that the host resource manager aligns the total to.
 const HOST_RM_SEGMENTS: u64 = 8;
 
@@ -60,7 +69,7 @@ pub struct GuestFb {
 /// What the GPU says of its frame buffer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Board {
-    /// Bytes that vGPUs can be made of.
+    /// Bytes of the window.
     pub(crate) total: u64,
     /// Bytes of a VMMU segment, a power of two.
     pub(crate) segment: u64,
@@ -113,6 +122,16 @@ pub(crate) fn length(rule: Rule, board: &Board, guest: &GuestFb) -> Result<u64, 
         0 => Err(GuestFbError::NoSpace),
         length => Ok(length),
     }
+}
+
+/// Frame buffer of all vGPUs; empty if there is none.
+pub(crate) fn window(regions: impl Iterator<Item = Range<u64>>, segment: u64) -> Range<u64> {
+    let largest = regions.max_by_key(|r| r.end.saturating_sub(r.start));
+    let window = largest.filter(|_| segment.is_power_of_two()).and_then(|r| {
+        let end = align_down(r.end.checked_sub(PF_SHARE)?, segment);
+        Some(align_up(r.start, segment)?..end)
+    });
+    window.filter(|w| !w.is_empty()).unwrap_or(0..0)
 }
 
 /// Whether `range` can be the frame buffer of a guest: not empty, and whole segments.

@@ -255,6 +255,11 @@ impl Manager {
         self.pool.taken().live()
     }
 
+    /// Whether all of a range is free and clean.
+    pub(crate) fn is_clean(&self, range: &Range<u64>) -> bool {
+        self.pool.is_clean(range)
+    }
+
     /// Whether a live range is claimed and not handed out yet.
     pub(crate) fn is_claimed(&self, range: &Range<u64>) -> bool {
         self.pool.is_claimed(range)

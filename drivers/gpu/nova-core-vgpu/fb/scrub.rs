@@ -356,6 +356,11 @@ impl<T: Tables> Pool<T> {
         self.claims.get(range).is_some()
     }
 
+    /// Whether all of a range, which lies in one region, is free and clean.
+    pub(crate) fn is_clean(&self, range: &Range<u64>) -> bool {
+        self.unclean.is_clean(range)
+    }
+
     /// What has been done so far.
     pub(crate) fn counts(&self) -> Counts {
         self.counts

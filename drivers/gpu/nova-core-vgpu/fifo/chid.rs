@@ -38,10 +38,10 @@ const HOST: Range<u32> = FIRMWARE.end..64;
 /// Why the pool refused. Nothing has changed in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChidError {
-    /// Count is zero, not a power of two or beyond the pool; there is no such runlist; or the range
-    /// is outside of it.
+    /// The range is empty, no power of two, not aligned or outside of what vGPUs can have; there is
+    /// no such runlist; or the range is outside of it.
     Invalid,
-    /// No free range of that size exists on all runlists, or too many ranges are live.
+    /// The range is not free on all runlists, or too many ranges are live.
     NoSpace,
     /// No such range is reserved.
     NotFound,
@@ -179,25 +179,22 @@ impl<R: DerefMut<Target = [Runlist]>, L: DerefMut<Target = [Lease]>> Pool<R, L> 
         Ok(Self { runlists, leases })
     }
 
-    /// Reserves `count` IDs for a vGPU, the same ones on every runlist.
+    /// Reserves these IDs for a vGPU, on every runlist.
     pub(crate) fn reserve(
         &mut self,
-        count: u32,
+        ids: &Range<u32>,
         owner: ChannelOwner,
     ) -> Result<Range<u32>, ChidError> {
-        if !count.is_power_of_two() || count > self.limit() {
+        let vgpus = self.vgpus();
+        let count = ids.end.saturating_sub(ids.start);
+        let aligned = count.is_power_of_two() && ids.start % count == 0;
+        if !aligned || ids.start < vgpus.start || ids.end > vgpus.end {
             return Err(ChidError::Invalid);
         }
-        // Both are powers of two, so the alignment is kept.
-        let mut base = HOST.end.next_multiple_of(count);
-        while base + count <= self.limit() {
-            let ids = base..base + count;
-            if self.runlists.iter().all(|r| r.is_free(&ids)) {
-                return self.lease(ids, None, owner);
-            }
-            base += count;
+        if !self.runlists.iter().all(|r| r.is_free(ids)) {
+            return Err(ChidError::NoSpace);
         }
-        Err(ChidError::NoSpace)
+        self.lease(ids.clone(), None, owner)
     }
 
     /// Reserves an ID for a channel of this driver on `runlist`.
@@ -273,14 +270,14 @@ impl<R: DerefMut<Target = [Runlist]>, L: DerefMut<Target = [Lease]>> Pool<R, L> 
         self.runlists.iter().map(|r| r.channels).min().unwrap_or(0)
     }
 
-    /// Number of IDs that vGPUs can share.
-    pub(crate) fn available(&self) -> u32 {
-        self.limit() - HOST.end
+    /// IDs that vGPUs can share.
+    pub(crate) fn vgpus(&self) -> Range<u32> {
+        HOST.end..self.limit()
     }
 
     /// Number of IDs of vGPUs that are free on all runlists now.
     pub(crate) fn free(&self) -> u32 {
-        (HOST.end..self.limit())
+        self.vgpus()
             .filter(|&id| self.runlists.iter().all(|r| r.is_free(&(id..id + 1))))
             .count() as u32
     }

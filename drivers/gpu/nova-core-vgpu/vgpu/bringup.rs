@@ -31,10 +31,13 @@ use crate::{
         self,
         CopyEngine, //
     },
-    fb::manager::{
-        FbOwner,
-        FbRequest,
-        Manager, //
+    fb::{
+        guest,
+        manager::{
+            FbOwner,
+            FbRequest,
+            Manager, //
+        }, //
     },
     fifo::{
         self,
@@ -98,9 +101,9 @@ pub(super) fn operations(core: &gpu::Gpu<'_>, gate: Arc<Gate>) -> Result<(Arc<Gp
             pdev,
             "vGPU: {} VFs, {} MiB FB in segments of {} MiB, {} channels, {} engines, ECC {}\n",
             info.total_vfs,
-            info.fb_total >> 20,
+            (info.vgpu_fb.end - info.vgpu_fb.start) >> 20,
             info.vmmu_segment_size >> 20,
-            info.channel_count,
+            info.channels.len(),
             info.engines.iter().count(),
             if info.ecc_enabled { "on" } else { "off" }
         );
@@ -212,14 +215,18 @@ pub(super) fn again(core: &gpu::Gpu<'_>, gpu: &Gpu, support: Support) -> Result 
 }
 
 fn describe(core: &gpu::Gpu<'_>, fb_total: u64, facts: Option<&Facts>, total_vfs: u16) -> Info {
+    let regions = core.static_info().fb_regions().iter();
     Info {
         device_id: core.pdev().device_id(),
         chip: core.spec().chipset.name(),
         firmware_version: core.firmware_version(),
         fb_total,
+        vgpu_fb: facts.map_or(0..0, |f| {
+            guest::window(regions.map(|r| r.start..r.end), f.vmmu_segment_size)
+        }),
         vmmu_segment_size: facts.map_or(0, |f| f.vmmu_segment_size),
         ecc_enabled: facts.is_some_and(|f| f.ecc_enabled),
-        channel_count: facts.map_or(0, |f| f.pool.available()),
+        channels: facts.map_or(0..0, |f| f.pool.vgpus()),
         engines: facts.map_or(EngineBitmap::default(), |f| f.engines),
         total_vfs,
     }

@@ -138,19 +138,19 @@ impl Gpu {
         RmClient::new(self, gfid, wait)
     }
 
-    /// Reserves `count` channel IDs for the vGPU behind `gfid`, the same ones on every runlist.
+    /// Reserves these channel IDs for the vGPU behind `gfid`, on every runlist.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if `count` is no power of two or more than there are at all, `ENOSPC` if no such
-    /// range is free, `EOPNOTSUPP` without vGPU support, `ENODEV`.
+    /// `EINVAL` if they are not in [`Info::channels`], no power of two or not aligned to it, `ENOSPC`
+    /// if they are not free, `EOPNOTSUPP` without vGPU support, `ENODEV`.
     #[inline(never)]
-    pub fn alloc_channels(self: &Arc<Self>, count: u32, gfid: u32) -> Result<ChannelRange> {
+    pub fn alloc_channels(self: &Arc<Self>, ids: &Range<u32>, gfid: u32) -> Result<ChannelRange> {
         let _core = self.enter()?;
         let mut channels = self.channels.lock();
         let pool = (*channels).as_mut().ok_or(EOPNOTSUPP)?;
         let owner = ChannelOwner::Guest(gfid);
-        let ids = pool.reserve(count, owner).map_err(fifo::to_errno)?;
+        let ids = pool.reserve(ids, owner).map_err(fifo::to_errno)?;
         drop(channels);
         Ok(ChannelRange::new(self.clone(), ids))
     }
@@ -163,7 +163,7 @@ impl Gpu {
     #[inline(never)]
     pub fn guest_fb_length(&self, guest: &GuestFb) -> Result<u64, GuestFbError> {
         let board = Board {
-            total: self.info.fb_total,
+            total: self.info.vgpu_fb.end - self.info.vgpu_fb.start,
             segment: self.info.vmmu_segment_size,
             ecc_enabled: self.info.ecc_enabled,
         };
@@ -195,6 +195,31 @@ impl Gpu {
             return Err(EINVAL);
         }
         Ok(fb)
+    }
+
+    /// Whether a range of frame buffer could be had at once: all of it is free and clean.
+    #[inline(never)]
+    pub fn fb_is_clean(&self, range: &Range<u64>) -> bool {
+        self.fb.lock().is_clean(range)
+    }
+
+    /// Whether something has been put out of use, because firmware did not let go of it, that `fb` or
+    /// `channels` is true of.
+    #[inline(never)]
+    pub fn any_quarantined(
+        &self,
+        fb: &dyn Fn(&Range<u64>) -> bool,
+        channels: &dyn Fn(&Range<u32>) -> bool,
+    ) -> bool {
+        let of_fb = self.with_fb(|manager| {
+            let mut live = manager.live();
+            live.any(|s| s.owner == FbOwner::Quarantine && fb(&s.range()))
+        });
+        let of_channels = self.with_channels(|pool| {
+            let mut leases = pool.into_iter().flat_map(|p| p.leases());
+            leases.any(|l| l.owner() == ChannelOwner::Quarantine && channels(&l.ids()))
+        });
+        of_fb || of_channels
     }
 
     /// Rings the PRIV doorbell; see [`plugin_vector`](super::plugin_vector). The write has reached

@@ -6,6 +6,8 @@
 //!   Support   yes, or the reason why not      Info   facts that do not change while bound
 //! ```
 
+use core::ops::Range;
+
 use kernel::prelude::*;
 
 pub use crate::{
@@ -49,12 +51,14 @@ pub struct Info {
     pub firmware_version: &'static CStr,
     /// Bytes of frame buffer that can be handed out.
     pub fb_total: u64,
+    /// Frame buffer that vGPUs can be made of, in one piece: whole VMMU segments.
+    pub vgpu_fb: Range<u64>,
     /// Bytes of a VMMU segment: guest frame buffer starts and ends on multiples of it.
     pub vmmu_segment_size: u64,
     /// Whether ECC of the frame buffer is on.
     pub ecc_enabled: bool,
-    /// Channel IDs that all vGPUs share, the same number on every runlist.
-    pub channel_count: u32,
+    /// Channel IDs that all vGPUs share, the same ones on every runlist.
+    pub channels: Range<u32>,
     /// Engines, by `NV2080_ENGINE_TYPE`.
     pub engines: EngineBitmap,
     /// Most VFs that can be enabled.

@@ -4,6 +4,8 @@
 //!
 //! ```text
 //!   add_types   PGPU_ADD_VGPU_TYPE               once per PF
+//!   support_heterogeneous, set_heterogeneous     once per PF, and before its first vGPU
+//!               SET_VGPU_MGR_CONFIG, SET_VGPU_HETEROGENEOUS_MODE
 //!   bootload    BOOTLOAD_GSP_VGPU_PLUGIN_TASK    open
 //!   stop        SHUTDOWN_GSP_VGPU_PLUGIN_TASK, VGPU_PLUGIN_CLEANUP    close
 //! ```
@@ -36,6 +38,24 @@ const RETRY_TIMEOUT: Delta = Delta::from_secs(5);
 /// Makes the types of a metadata blob known to the GSP.
 pub(crate) fn add_types(client: &RmClient, payload: &mut [u8]) -> Result<(), RmError> {
     client.control(CMD_PGPU_ADD_VGPU_TYPE, payload, Wait::UNINTERRUPTIBLE)
+}
+
+/// Makes vGPUs of several sizes possible at all, as the host resource manager does it.
+pub(crate) fn support_heterogeneous(client: &RmClient) -> Result<(), RmError> {
+    client.control(
+        wire::CMD_SET_VGPU_MGR_CONFIG,
+        &mut [1],
+        Wait::UNINTERRUPTIBLE,
+    )
+}
+
+/// Tells how vGPUs are arranged, while there is none.
+pub(crate) fn set_heterogeneous(client: &RmClient, on: bool) -> Result<(), RmError> {
+    client.control(
+        wire::CMD_SET_VGPU_HETEROGENEOUS_MODE,
+        &mut [on.into()],
+        Wait::KILLABLE,
+    )
 }
 
 /// Starts the plugin task that `params` describe. A fatal signal ends the wait, not the start.

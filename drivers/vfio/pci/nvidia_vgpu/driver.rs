@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Locks of a VF: `state` is held while firmware works on this VF and nests outside the manager's;
-//! `view` is innermost and held for a few instructions. Neither is held while user memory is
-//! touched or the VFIO core is called, because a reset from there comes back here. What debugfs
-//! shows of the plugin task is in `observed`, which needs neither.
+//! `view` and `shown` are innermost and held for a few instructions. Neither is held while user
+//! memory is touched or the VFIO core is called, because a reset from there comes back here. What
+//! debugfs shows of the plugin task is in `observed`, which needs neither.
 
 use kernel::{
     device::{
@@ -50,6 +50,11 @@ use vfio::pci::{
 };
 
 use crate::{
+    admission::{
+        Admission,
+        Opened,
+        Uuid, //
+    },
     debugfs::{
         self,
         Files, //
@@ -58,17 +63,22 @@ use crate::{
         self,
         View, //
     },
+    faults::Counters,
     instance::{
+        remains,
         status::{
             Status,
             Step, //
         },
         Identity,
-        Instance, //
+        Instance,
+        User, //
     },
     manager::Manager,
-    plugin::Observed,
-    types::VgpuType, //
+    plugin::{
+        messages,
+        Observed, //
+    }, //
 };
 
 /// `PCI_VENDOR_ID_NVIDIA`.
@@ -94,12 +104,11 @@ vfio::vfio_pci_device_table!(
 /// What changes while a VF is bound.
 pub(crate) struct State {
     /// `None` once the driver is losing the VF.
-    pub(crate) attachment: Option<Attachment<Manager>>,
-    /// The chosen type.
-    pub(crate) selected: Option<VgpuType>,
+    attachment: Option<Attachment<Manager>>,
     status: Status,
     instance: Option<Instance>,
     // Given up after the instance.
+    opened: Option<Opened>,
     open_vf: Option<OpenVf>,
 }
 
@@ -107,11 +116,6 @@ impl State {
     /// Somebody has the device open.
     pub(crate) fn is_open(&self) -> bool {
         self.status != Status::Absent
-    }
-
-    /// Id of the chosen type, or 0.
-    pub(crate) fn selected_id(&self) -> u32 {
-        self.selected.as_ref().map_or(0, |t| t.id)
     }
 
     /// The vGPU, if its plugin can be talked to.
@@ -127,9 +131,18 @@ impl State {
         self.is_open() && self.running().is_none()
     }
 
-    /// Takes a step of the status machine.
-    pub(crate) fn step(&mut self, step: Step) -> Result {
-        self.status = self.status.next(step).ok_or(EINVAL)?;
+    /// Takes a step of the status machine, and tells who watches.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the step is not possible.
+    pub(crate) fn step(&mut self, dev: &Device<Vf>, step: Step) -> Result {
+        let status = self.status.next(step).ok_or(EINVAL)?;
+        if status != self.status {
+            self.status = status;
+            *dev.shown.lock() = status;
+            crate::sysfs::state_changed(dev, status);
+        }
         Ok(())
     }
 }
@@ -138,8 +151,15 @@ impl State {
 #[pin_data]
 pub(crate) struct Vf {
     pub(crate) identity: Identity,
+    /// The manager's: what sysfs needs of it.
+    pub(crate) admission: Arc<Admission>,
+    /// Reports about the vGPU, or about the last one.
+    pub(crate) faults: Counters,
     #[pin]
     pub(crate) state: Mutex<State>,
+    /// Status of `state`, for those who must not wait for firmware.
+    #[pin]
+    pub(crate) shown: Mutex<Status>,
     /// What the guest sees instead of the hardware; `None` while the device is closed.
     #[pin]
     pub(crate) view: Mutex<Option<View>>,
@@ -189,23 +209,24 @@ impl Vf {
         // Waits for those who read a file.
         let files = self.files.lock().take();
         drop(files);
-        let mut state = self.state.lock();
-        let attachment = state.attachment.take();
-        let old = state.selected_id();
-        state.selected = None;
-        drop(state);
+        // A statement of its own: firmware is asked below.
+        let attachment = self.state.lock().attachment.take();
+        self.admission.remove(self.identity.index);
         if let Some(attachment) = attachment {
-            let manager = attachment.client();
-            // Giving a type back is never refused.
-            let _ = manager.select(old, None);
-            drop(manager.take_remains(self.identity.index));
+            drop(attachment.client().take_remains(self.identity.index));
         }
     }
 
+    /// Identity of the vGPU.
+    pub(crate) fn uuid(&self) -> Uuid {
+        let Identity { index, gfid, dbdf } = self.identity;
+        let chosen = self.admission.uuid(index);
+        chosen.unwrap_or_else(|| messages::uuid(dbdf, gfid))
+    }
+
     /// Makes the vGPU of the chosen type.
-    fn create(&self, dev: &Device<Self>, pdev: &pci::Device<Bound>) -> Result {
+    fn create(&self, dev: &Device<Self>) -> Result {
         let mut state = self.state.lock();
-        let vgpu_type = state.selected.ok_or(ENODEV)?;
         let (manager, open_vf) = {
             let attachment = state.attachment.as_ref().ok_or(ENODEV)?;
             (
@@ -213,23 +234,41 @@ impl Vf {
                 attachment.open_vf(self.identity.index)?,
             )
         };
-        let view = View::new(pdev, &vgpu_type)?;
-        state.step(Step::Create)?;
-        // CAST: Process ids are not negative.
-        let vm_pid = kernel::current!().tgid() as u32;
-        match Instance::create(dev, &manager, &vgpu_type, self.identity, vm_pid) {
-            Ok(instance) => {
+        state.step(dev, Step::Create)?;
+        match self.try_create(dev, &manager) {
+            Ok((instance, opened, view)) => {
                 state.instance = Some(instance);
+                state.opened = Some(opened);
                 state.open_vf = Some(open_vf);
-                state.step(Step::Created)?;
                 *self.view.lock() = Some(view);
-                Ok(())
+                state.step(dev, Step::Created)
             }
             Err(e) => {
-                state.step(Step::CreateFailed)?;
+                state.step(dev, Step::CreateFailed)?;
                 Err(e)
             }
         }
+    }
+
+    fn try_create(
+        &self,
+        dev: &Device<Self>,
+        manager: &Arc<Manager>,
+    ) -> Result<(Instance, Opened, View)> {
+        remains::clear(dev.as_ref(), manager, self.identity.index)?;
+        let gpu = manager.gpu();
+        let (opened, claim) = self.admission.open(self.identity.index, |place| {
+            gpu.fb_is_clean(&place.fb) && gpu.fb_is_clean(&place.heap)
+        })?;
+        let vgpu_type = self.admission.selected(self.identity.index).ok_or(ENODEV)?;
+        let view = View::new(dev.pdev(), vgpu_type)?;
+        let user = User {
+            // CAST: Process ids are not negative.
+            vm_pid: kernel::current!().tgid() as u32,
+            uuid: self.uuid(),
+        };
+        let instance = Instance::create(dev, manager, vgpu_type, claim, &user)?;
+        Ok((instance, opened, view))
     }
 
     /// The GPU is lost, or about to be stopped: the vGPU is dead from now on, and ended as far as the
@@ -240,19 +279,20 @@ impl Vf {
             state.instance = None;
         }
         // Not possible for a device that is being opened or closed, which fails or ends by itself.
-        let _ = state.step(Step::Fail);
+        let _ = state.step(dev, Step::Fail);
         drop(state);
         dev.signal_error();
     }
 
     /// Undoes [`create`](Self::create).
-    fn destroy(&self) -> Result {
+    fn destroy(&self, dev: &Device<Self>) -> Result {
         let mut state = self.state.lock();
-        state.step(Step::Destroy)?;
+        state.step(dev, Step::Destroy)?;
         *self.view.lock() = None;
         state.instance = None;
+        state.opened = None;
         state.open_vf = None;
-        state.step(Step::Destroyed)
+        state.step(dev, Step::Destroyed)
     }
 }
 
@@ -271,15 +311,19 @@ impl vfio::pci::Driver for Vf {
             let (identity, attachment) = Self::attach(pdev)?;
             let observed = Observed::new()?;
             let files = debugfs::files(pdev, &observed)?;
+            let admission = attachment.client().admission().clone();
             Ok(try_pin_init!(Self {
                 identity,
+                admission,
+                faults: Counters::new(),
                 state <- new_mutex!(State {
                     attachment: Some(attachment),
-                    selected: None,
                     status: Status::Absent,
                     instance: None,
+                    opened: None,
                     open_vf: None,
                 }),
+                shown <- new_mutex!(Status::Absent),
                 view <- new_mutex!(None),
                 observed,
                 files <- new_mutex!(Some(files)),
@@ -292,11 +336,11 @@ impl vfio::pci::Driver for Vf {
     }
 
     fn open(dev: &Device<Self>, _core: &Enabled<'_, Self>) -> Result {
-        dev.create(dev, dev.pdev())
+        dev.create(dev)
     }
 
     fn close(dev: &Device<Self>, _core: &Enabled<'_, Self>) {
-        if let Err(e) = dev.destroy() {
+        if let Err(e) = dev.destroy(dev) {
             dev_warn!(dev, "closed without a vGPU: {:?}\n", e);
         }
     }

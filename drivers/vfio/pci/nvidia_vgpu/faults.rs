@@ -14,7 +14,11 @@
 
 use kernel::{
     device::Device,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        ordering::Relaxed,
+        Atomic, //
+    }, //
 };
 use nova_core_vgpu::vgpu::{
     Fault,
@@ -22,39 +26,64 @@ use nova_core_vgpu::vgpu::{
 };
 
 /// Reports about one vGPU that reach the log.
-const LOGGED: u32 = 16;
+const LOGGED: u64 = 16;
 
 /// Reports about one vGPU since it was made.
-#[derive(Clone, Copy, Default)]
 pub(crate) struct Counters {
     /// Channels that were stopped.
-    pub(crate) channel_errors: u32,
-    /// Crashes of its plugin task.
-    pub(crate) task_crashes: u32,
+    channel_errors: Atomic<u64>,
+    /// Crashes of the plugin task.
+    task_crashes: Atomic<u64>,
     /// All of them.
-    reports: u32,
+    reports: Atomic<u64>,
 }
 
 impl Counters {
+    /// No reports yet.
+    pub(crate) const fn new() -> Self {
+        Self {
+            channel_errors: Atomic::new(0),
+            task_crashes: Atomic::new(0),
+            reports: Atomic::new(0),
+        }
+    }
+
+    /// There is another vGPU.
+    pub(crate) fn reset(&self) {
+        for count in [&self.channel_errors, &self.task_crashes, &self.reports] {
+            count.store(0, Relaxed);
+        }
+    }
+
+    /// Counts and their names in sysfs.
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 2] {
+        [
+            ("channel_errors", self.channel_errors.load(Relaxed)),
+            ("task_crashes", self.task_crashes.load(Relaxed)),
+        ]
+    }
+
     /// Counts a report; returns its number if it is to be logged.
-    pub(crate) fn add(&mut self, fault: &Fault) -> Option<u32> {
+    pub(crate) fn add(&self, fault: &Fault) -> Option<u64> {
         match fault {
             Fault::Channel { .. } => {
-                self.channel_errors = self.channel_errors.saturating_add(1);
+                self.channel_errors.fetch_add(1, Relaxed);
             }
             Fault::Task {
                 what: TaskEvent::Crashed,
                 ..
-            } => self.task_crashes = self.task_crashes.saturating_add(1),
+            } => {
+                self.task_crashes.fetch_add(1, Relaxed);
+            }
             Fault::Task { .. } => (),
         }
-        self.reports = self.reports.saturating_add(1);
-        Some(self.reports).filter(|number| *number <= LOGGED)
+        let number = self.reports.fetch_add(1, Relaxed) + 1;
+        Some(number).filter(|number| *number <= LOGGED)
     }
 }
 
 /// Says when a log of reports ends.
-fn last(number: u32) -> &'static str {
+fn last(number: u64) -> &'static str {
     if number == LOGGED {
         " (the last report about this vGPU that is logged)"
     } else {
@@ -63,7 +92,7 @@ fn last(number: u32) -> &'static str {
 }
 
 /// Logs report `number` about the vGPU of VF `index`.
-pub(crate) fn log(dev: &Device, index: u32, fault: &Fault, number: u32) {
+pub(crate) fn log(dev: &Device, index: u32, fault: &Fault, number: u64) {
     let last = last(number);
 
     match fault {

@@ -3,12 +3,14 @@
 //! One vGPU, from open to close.
 //!
 //! ```text
+//!   before: a place is claimed, which says where everything is    Claim
+//!
 //!   create                                                     undone by
 //!    1 register (one per VF)                                    Registered
-//!    2 channels      power of two share                         ChannelRange
+//!    2 channels                                                 ChannelRange
 //!    3 guest FB      VMMU segments, scrubbed                    FbRange
 //!    4 management heap              scrubbed                    FbRange
-//!    5 RM client                                                RmClient
+//!    5 RM client, layout of the GPU                             RmClient
 //!    6 map shared area, clear it, write its header              Bar1Mapping
 //!    7 BOOTLOAD                                       \
 //!    8 wait for the boot marker                        |  SHUTDOWN, CLEANUP
@@ -18,6 +20,8 @@
 //!
 //! A step that fails drops what the steps before it own, in reverse. When CLEANUP fails, the
 //! firmware may still use memory and channels: they go to the manager as [`Remains`] instead.
+
+use core::ops::Range;
 
 use kernel::{
     device,
@@ -34,8 +38,6 @@ use nova_core_vgpu::vgpu::{
     FbRange,
     FbRequest,
     Gpu,
-    GuestFb,
-    GuestFbError,
     MapInfo,
     RmClient,
     Wait, //
@@ -44,6 +46,10 @@ use nova_core_vgpu::vgpu::{
 use vfio::pci::Device;
 
 use crate::{
+    admission::{
+        Claim,
+        Uuid, //
+    },
     control::{
         self,
         wire::Bootload, //
@@ -56,17 +62,13 @@ use crate::{
     plugin::{
         layout,
         messages::{
-            uuid,
             Config,
             ConfigParams, //
         },
         Plugin,
         PluginError, //
     },
-    types::{
-        channels::channel_count,
-        VgpuType, //
-    }, //
+    types::VgpuType, //
 };
 
 pub(crate) mod remains;
@@ -88,51 +90,52 @@ pub(crate) struct Identity {
     pub(crate) dbdf: u32,
 }
 
-/// Memory and channels of one vGPU. Fields drop in this order.
+/// For whom a vGPU is made, as user space sees it.
+pub(crate) struct User {
+    /// Process that opens the device.
+    pub(crate) vm_pid: u32,
+    /// Tells one vGPU from another.
+    pub(crate) uuid: Uuid,
+}
+
+/// Memory and channels of one vGPU. Fields drop in this order: the place last.
 struct Memory {
     heap: FbRange,
     fb: FbRange,
     channels: ChannelRange,
+    claim: Claim,
 }
 
 impl Memory {
-    fn acquire(
-        dev: &device::Device,
-        gpu: &Arc<Gpu>,
-        vgpu_type: &VgpuType,
-        gfid: u32,
-    ) -> Result<Self> {
-        let info = gpu.info();
+    /// Takes what `claim` says, of which nothing can be taken.
+    fn acquire(dev: &device::Device, gpu: &Arc<Gpu>, claim: Claim, gfid: u32) -> Result<Self> {
+        let place = claim.resources();
         let failed = |step: &'static str| {
             move |e: &Error| dev_err!(dev, "cannot create a vGPU: {}: {:?}\n", step, e)
         };
-
-        let channels = channel_count(info.channel_count, vgpu_type.max_instance)
-            .ok_or(ENOSPC)
-            .and_then(|count| gpu.alloc_channels(count, gfid))
+        let alloc = |range: &Range<u64>, align, owner| {
+            gpu.alloc_fb(&FbRequest {
+                size: range.end - range.start,
+                align,
+                fixed: Some(range.start),
+                top_down: false,
+                owner,
+            })
+        };
+        let channels = gpu
+            .alloc_channels(&place.channels, gfid)
             .inspect_err(failed("channels"))?;
-        let fb = guest_fb_length(dev, gpu, vgpu_type)
-            .and_then(|size| {
-                gpu.alloc_fb(&FbRequest {
-                    size,
-                    align: info.vmmu_segment_size,
-                    fixed: None,
-                    top_down: false,
-                    owner: FbOwner::GuestFb(gfid),
-                })
-            })
-            .inspect_err(failed("guest FB"))?;
-        // From the other end, so that heaps do not split the space between guest FBs.
-        let heap = gpu
-            .alloc_fb(&FbRequest {
-                size: vgpu_type.gsp_heap_size,
-                align: PAGE_SIZE as u64,
-                fixed: None,
-                top_down: true,
-                owner: FbOwner::MgmtHeap(gfid),
-            })
+        let segment = gpu.info().vmmu_segment_size;
+        let fb =
+            alloc(&place.fb, segment, FbOwner::GuestFb(gfid)).inspect_err(failed("guest FB"))?;
+        let heap = alloc(&place.heap, PAGE_SIZE as u64, FbOwner::MgmtHeap(gfid))
             .inspect_err(failed("management heap"))?;
-        Ok(Self { heap, fb, channels })
+        Ok(Self {
+            heap,
+            fb,
+            channels,
+            claim,
+        })
     }
 
     /// The firmware may go on using all of it.
@@ -140,27 +143,8 @@ impl Memory {
         self.heap.quarantine();
         self.fb.quarantine();
         self.channels.quarantine();
+        self.claim.lose();
     }
-}
-
-fn guest_fb_length(dev: &device::Device, gpu: &Gpu, vgpu_type: &VgpuType) -> Result<u64> {
-    let guest = GuestFb {
-        fb_length: vgpu_type.fb_length,
-        fb_reservation: vgpu_type.fb_reservation,
-        gsp_heap_size: vgpu_type.gsp_heap_size,
-        max_instance: vgpu_type.max_instance,
-        ecc_supported: vgpu_type.ecc_supported,
-    };
-    gpu.guest_fb_length(&guest).map_err(|e| match e {
-        GuestFbError::Ecc => {
-            dev_err!(dev, "type {} needs ECC to be off\n", vgpu_type.id);
-            ENODEV
-        }
-        GuestFbError::NoSpace => {
-            dev_err!(dev, "no FB is left for type {}\n", vgpu_type.id);
-            ENOSPC
-        }
-    })
 }
 
 /// Does the plugin task exist?
@@ -191,39 +175,37 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// `EIO` when a former vGPU of this VF cannot be cleaned up, or when its plugin task crashes,
-    /// `ENODEV` when ECC is on and the type cannot live with it, `ENOSPC` when channels or FB are used
-    /// up, `EPROTONOSUPPORT` when plugin task and driver have no version of messages in common,
-    /// `EINTR` when the caller is killed, and what the steps say.
+    /// `EIO` when the plugin task crashes, `EPROTONOSUPPORT` when plugin task and driver have no
+    /// version of messages in common, `EINTR` when the caller is killed, and what the steps say.
     pub(crate) fn create(
         vfio: &Device<Vf>,
         manager: &Arc<Manager>,
         vgpu_type: &VgpuType,
-        identity: Identity,
-        vm_pid: u32,
+        claim: Claim,
+        user: &User,
     ) -> Result<Self> {
         vfio.observed.begin();
-        Self::take_steps(vfio, manager, vgpu_type, identity, vm_pid)
-            .inspect_err(|_| vfio.observed.end())
+        Self::take_steps(vfio, manager, vgpu_type, claim, user).inspect_err(|_| vfio.observed.end())
     }
 
     fn take_steps(
         vfio: &Device<Vf>,
         manager: &Arc<Manager>,
         vgpu_type: &VgpuType,
-        identity: Identity,
-        vm_pid: u32,
+        claim: Claim,
+        user: &User,
     ) -> Result<Self> {
         let dev: &device::Device = vfio.as_ref();
         let gpu = manager.gpu();
+        let identity = vfio.identity;
         let registered = manager.register(identity.index, vfio.hold()?)?;
-        remains::clear(dev, manager, identity.index)?;
-        let memory = Memory::acquire(dev, gpu, vgpu_type, identity.gfid)?;
+        let layout = claim.layout();
+        let memory = Memory::acquire(dev, gpu, claim, identity.gfid)?;
         let plugin = gpu
             .map_bar1(&memory.heap, &MapInfo::new(0, layout::SHARED_SIZE))
             .and_then(|mapping| {
                 let observed = vfio.observed.clone();
-                Plugin::prepare(gpu.clone(), mapping, identity.gfid, vm_pid, observed)
+                Plugin::prepare(gpu.clone(), mapping, identity.gfid, user.vm_pid, observed)
             })
             .inspect_err(|e| {
                 dev_err!(dev, "cannot create a vGPU: shared area: {:?}\n", e);
@@ -233,6 +215,9 @@ impl Instance {
             .inspect_err(|e| {
                 dev_err!(dev, "cannot create a vGPU: RM client: {}\n", e);
             })?;
+        manager.tell_layout(&client, layout).inspect_err(|e| {
+            dev_err!(dev, "cannot create a vGPU: layout of the GPU: {}\n", e);
+        })?;
         let mut instance = Self {
             client: Some(client),
             plugin,
@@ -243,15 +228,15 @@ impl Instance {
             dev: dev.into(),
             registered,
         };
-        instance.bootload(gpu, vgpu_type, vm_pid)?;
-        instance.configure(vgpu_type, vm_pid).map_err(|e| {
+        instance.bootload(gpu, vgpu_type, user)?;
+        instance.configure(vgpu_type, user).map_err(|e| {
             dev_err!(dev, "cannot create a vGPU: {}\n", e);
             Error::from(e)
         })?;
         Ok(instance)
     }
 
-    fn bootload(&mut self, gpu: &Gpu, vgpu_type: &VgpuType, vm_pid: u32) -> Result {
+    fn bootload(&mut self, gpu: &Gpu, vgpu_type: &VgpuType, user: &User) -> Result {
         let (Some(client), Some(memory)) = (&self.client, &self.memory) else {
             return Err(ENODEV);
         };
@@ -263,7 +248,7 @@ impl Instance {
         params.dbdf = self.identity.dbdf;
         params.gfid = self.identity.gfid;
         params.vgpu_type = vgpu_type.id;
-        params.vm_pid = vm_pid;
+        params.vm_pid = user.vm_pid;
         params.num_channels = memory.channels.count();
         params.num_plugin_channels = NUM_PLUGIN_CHANNELS;
         for engine in gpu.info().engines.iter() {
@@ -296,15 +281,19 @@ impl Instance {
         })
     }
 
-    fn configure(&mut self, vgpu_type: &VgpuType, vm_pid: u32) -> Result<(), PluginError> {
-        let num_channels = self.memory.as_ref().map_or(0, |m| m.channels.count());
+    fn configure(&mut self, vgpu_type: &VgpuType, user: &User) -> Result<(), PluginError> {
+        let (num_channels, placement_id) = self
+            .memory
+            .as_ref()
+            .map_or((0, 0), |m| (m.channels.count(), m.claim.resources().id));
         let mut params = ConfigParams::new(&Config {
-            uuid: uuid(self.identity.dbdf, self.identity.gfid),
+            uuid: user.uuid,
             dbdf: self.identity.dbdf,
             vgpu_type: vgpu_type.id,
-            vm_pid,
+            vm_pid: user.vm_pid,
             num_channels,
             num_plugin_channels: NUM_PLUGIN_CHANNELS,
+            placement_id,
             host_page_size: PAGE_SIZE as u64,
         });
         self.plugin.wait_boot()?;

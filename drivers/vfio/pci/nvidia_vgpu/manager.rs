@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the VFs of one PF share: types, selections, running vGPUs, and what firmware kept.
+//! What the VFs of one PF share: types, running vGPUs, and what firmware kept.
 //!
 //! ```text
 //!   first VF attaches     load nvidia/vgpu-<gsp version>.bin -> types -> PGPU_ADD_VGPU_TYPE
-//!   sysfs                 select(): admission, counts selections; no hardware
-//!   open, close           register(): one vGPU per VF
+//!                         SET_VGPU_HETEROGENEOUS_MODE: refused? then vGPUs of one size only
+//!   sysfs                 admission
+//!   open, close           register(): one vGPU per VF; tell_layout() before the first one
 //!   CLEANUP failed        keep(): memory and channels stay out of use until it is repeated
 //!   GPU lost or stopped   vGPUs ended if possible, users of all of them told
 //!   GPU booted again      types -> PGPU_ADD_VGPU_TYPE; what was kept is free; selections stay
 //!   last VF detaches      all of it goes
 //! ```
 //!
-//! Locks, all held for a few instructions and never while firmware is asked: `admission`, `slots`,
-//! `client`. They nest inside a VF's state lock, not inside one another.
+//! Locks, all held for a few instructions and never while firmware is asked: `slots`, `client`,
+//! `mode`. They nest inside a VF's state lock, not inside one another.
 
 use kernel::{
     firmware::Firmware,
+    new_condvar,
     new_mutex,
     prelude::*,
     str::CString,
     sync::{
         Arc,
+        CondVar,
         Mutex, //
     }, //
 };
@@ -31,12 +34,14 @@ use nova_core_vgpu::vgpu::{
     Fault,
     Gpu,
     RmClient,
+    RmError,
     Wait, //
 };
 
 use vfio::pci::Held;
 
 use crate::{
+    admission::Admission,
     control,
     driver::Vf,
     faults,
@@ -47,17 +52,10 @@ use crate::{
             Host,
             Metadata, //
         },
-        placement::{
-            Candidate,
-            Homogeneous,
-            Refusal, //
-        },
-        VgpuType, //
+        placement::Layout,
+        plan::MAX_VFS, //
     }, //
 };
-
-/// VFs that a PF can have (`MAX_PARTITIONS_WITH_GFID`, OGKM 570.144 `nv_sriov_defines.h`).
-pub(crate) const MAX_VFS: usize = 32;
 
 /// Per-VF entries.
 struct Slots {
@@ -65,11 +63,17 @@ struct Slots {
     running: u32,
     /// The devices of these.
     devices: [Option<Held<Vf>>; MAX_VFS],
-    /// Reports about each vGPU since it was made.
-    faults: [faults::Counters; MAX_VFS],
     /// What vGPUs left behind because the firmware did not let go, at most one per VF. Has room
     /// for all of them from the beginning: closing a device must not need memory.
     remains: KVec<Remains>,
+}
+
+/// What firmware was told of how vGPUs are arranged. That cannot change while it has some.
+struct Mode {
+    /// `None`: not known, because firmware did not answer.
+    known: Option<Layout>,
+    /// Somebody is telling it.
+    changing: bool,
 }
 
 /// One per PF that has VFs attached.
@@ -78,11 +82,13 @@ pub(crate) struct Manager {
     gpu: Arc<Gpu>,
     /// The metadata file, for a GSP that is booted again.
     firmware: Firmware,
-    types: KVec<VgpuType>,
-    #[pin]
-    admission: Mutex<Homogeneous>,
+    admission: Arc<Admission>,
     #[pin]
     slots: Mutex<Slots>,
+    #[pin]
+    mode: Mutex<Mode>,
+    #[pin]
+    mode_changed: CondVar,
     /// Whom the GSP knows the types from; `None` while it does not.
     #[pin]
     client: Mutex<Option<RmClient>>,
@@ -93,18 +99,21 @@ impl Manager {
     pub(crate) fn new(gpu: &Arc<Gpu>) -> Result<Arc<Self>> {
         let firmware = load_metadata(gpu)?;
         let metadata = parse_metadata(gpu, &firmware)?;
-        let client = upload_types(gpu, &metadata)?;
-        let mut types = KVec::new();
-        for vgpu_type in metadata.types() {
-            types.push(vgpu_type, GFP_KERNEL)?;
-        }
+        let (client, layout) = prepare_firmware(gpu, &metadata)?;
+        let mixed = layout == Layout::Heterogeneous;
+        let admission = Admission::new(gpu, metadata.types(), mixed)?;
         dev_info!(
             gpu.dev(),
-            "{} vGPU types of release {}.{} from {}\n",
-            types.len(),
+            "{} vGPU types of release {}.{} from {}, {}\n",
+            admission.len(),
             metadata.release.0,
             metadata.release.1,
-            &*metadata_name(gpu)?
+            &*metadata_name(gpu)?,
+            if mixed {
+                "of any sizes at a time"
+            } else {
+                "of one size at a time"
+            }
         );
         let remains = KVec::with_capacity(MAX_VFS, GFP_KERNEL)?;
         let gpu = gpu.clone();
@@ -112,14 +121,17 @@ impl Manager {
             pin_init!(Self {
                 gpu,
                 firmware,
-                types,
-                admission <- new_mutex!(Homogeneous::new()),
+                admission,
                 slots <- new_mutex!(Slots {
                     running: 0,
                     devices: [const { None }; MAX_VFS],
-                    faults: [faults::Counters::default(); MAX_VFS],
                     remains,
                 }),
+                mode <- new_mutex!(Mode {
+                    known: Some(layout),
+                    changing: false,
+                }),
+                mode_changed <- new_condvar!(),
                 client <- new_mutex!(Some(client)),
             }),
             GFP_KERNEL,
@@ -131,32 +143,36 @@ impl Manager {
         &self.gpu
     }
 
-    /// All types, in the order of the file.
-    pub(crate) fn types(&self) -> &[VgpuType] {
-        &self.types
+    /// Types, and who has which.
+    pub(crate) fn admission(&self) -> &Arc<Admission> {
+        &self.admission
     }
 
-    /// The type with this id.
-    pub(crate) fn find_type(&self, id: u32) -> Option<&VgpuType> {
-        self.types.iter().find(|t| t.id == id)
-    }
-
-    /// The selections at this moment.
-    pub(crate) fn selections(&self) -> Homogeneous {
-        *self.admission.lock()
-    }
-
-    /// Moves a VF from its type `old` (0: none) to `new` in one step.
+    /// Sees to it that firmware knows how vGPUs are arranged, before the first one is booted. To be
+    /// called with a claim: its layout is everybody's as long as there are claims.
     ///
     /// # Errors
     ///
-    /// `EINVAL` when another VF has a different type, `ENOSPC` when the type is used up.
-    pub(crate) fn select(&self, old: u32, new: Option<&VgpuType>) -> Result {
-        let changed = self.admission.lock().change(old, new.map(candidate));
-        changed.map_err(|refusal| match refusal {
-            Refusal::OtherType => EINVAL,
-            Refusal::Full => ENOSPC,
-        })
+    /// What firmware says, `EINTR` if the task is being killed.
+    pub(crate) fn tell_layout(&self, client: &RmClient, layout: Layout) -> Result<(), RmError> {
+        let mut mode = self.mode.lock();
+        while mode.changing {
+            if self.mode_changed.wait_interruptible(&mut mode) {
+                return Err(EINTR.into());
+            }
+        }
+        if mode.known == Some(layout) {
+            return Ok(());
+        }
+        mode.changing = true;
+        drop(mode);
+        let told = control::set_heterogeneous(client, layout == Layout::Heterogeneous);
+        let mut mode = self.mode.lock();
+        mode.known = told.is_ok().then_some(layout);
+        mode.changing = false;
+        drop(mode);
+        self.mode_changed.notify_all();
+        told
     }
 
     /// Notes that VF `index` has a vGPU from now on; `device` is whose users are told when the vGPU
@@ -172,24 +188,14 @@ impl Manager {
             return Err(EBUSY);
         }
         slots.running |= bit;
+        device.faults.reset();
         // BOUNDS: `running` has as many bits as there are entries.
-        slots.faults[usize::from(index)] = faults::Counters::default();
         slots.devices[usize::from(index)] = Some(device);
         drop(slots);
         Ok(Registered {
             manager: self.clone(),
             index,
         })
-    }
-
-    /// What was reported about the vGPU of VF `index`, or about the last one that it had.
-    pub(crate) fn faults(&self, index: u16) -> faults::Counters {
-        let slots = self.slots.lock();
-        slots
-            .faults
-            .get(usize::from(index))
-            .copied()
-            .unwrap_or_default()
     }
 
     /// Keeps what the firmware would not let go of for [`take_remains`](Self::take_remains).
@@ -231,12 +237,13 @@ impl Manager {
         let remains = core::mem::replace(&mut self.slots.lock().remains, empty);
         drop(remains);
 
-        let client = parse_metadata(&self.gpu, &self.firmware)
-            .and_then(|metadata| upload_types(&self.gpu, &metadata));
-        let (client, result) = match client {
-            Ok(client) => (Some(client), Ok(())),
-            Err(e) => (None, Err(e)),
+        let prepared = parse_metadata(&self.gpu, &self.firmware)
+            .and_then(|metadata| prepare_firmware(&self.gpu, &metadata));
+        let (client, layout, result) = match prepared {
+            Ok((client, layout)) => (Some(client), Some(layout), Ok(())),
+            Err(e) => (None, None, Err(e)),
         };
+        self.mode.lock().known = layout;
         let old = core::mem::replace(&mut *self.client.lock(), client);
         drop(old);
         result
@@ -267,13 +274,12 @@ impl Client for Manager {
         let Some(index) = gfid.checked_sub(1) else {
             return false;
         };
-        let mut slots = self.slots.lock();
-        if 1u32.checked_shl(index).unwrap_or(0) & slots.running == 0 {
+        let slots = self.slots.lock();
+        let Some(device) = slots.devices.get(index as usize).and_then(Option::as_ref) else {
             return false;
-        }
-        // BOUNDS: `running` has as many bits as there are entries.
-        let number = slots.faults[index as usize].add(fault);
-        if let (Fault::Task { what, .. }, Some(device)) = (fault, &slots.devices[index as usize]) {
+        };
+        let number = device.faults.add(fault);
+        if let Fault::Task { what, .. } = fault {
             device.observed.event(*what);
         }
         drop(slots);
@@ -307,14 +313,6 @@ impl Drop for Registered {
         let device = slots.devices[index].take();
         drop(slots);
         drop(device);
-    }
-}
-
-/// What the selection rule needs to know of a type.
-pub(crate) fn candidate(vgpu_type: &VgpuType) -> Candidate {
-    Candidate {
-        id: vgpu_type.id,
-        max_instance: vgpu_type.max_instance,
     }
 }
 
@@ -356,8 +354,9 @@ fn parse_metadata<'a>(gpu: &Gpu, firmware: &'a Firmware) -> Result<Metadata<'a>>
     })
 }
 
-/// Gives the types to the GSP, on behalf of a client of their own.
-fn upload_types(gpu: &Arc<Gpu>, metadata: &Metadata<'_>) -> Result<RmClient> {
+/// Tells the GSP, on behalf of a client of its own, of the types, and that vGPUs may be of any sizes.
+/// Returns how they can be arranged. There must be no vGPU.
+fn prepare_firmware(gpu: &Arc<Gpu>, metadata: &Metadata<'_>) -> Result<(RmClient, Layout)> {
     let dev = gpu.dev();
     let client = gpu.rm_client(0, Wait::UNINTERRUPTIBLE).inspect_err(|e| {
         dev_err!(dev, "cannot load vGPU types: RM client: {}\n", e);
@@ -374,5 +373,21 @@ fn upload_types(gpu: &Arc<Gpu>, metadata: &Metadata<'_>) -> Result<RmClient> {
             Error::from(e)
         })?;
     }
-    Ok(client)
+    let mixed = control::support_heterogeneous(&client)
+        .and_then(|()| control::set_heterogeneous(&client, true));
+    match mixed {
+        Ok(()) => Ok((client, Layout::Heterogeneous)),
+        Err(e) if e.status().is_some() => {
+            dev_info!(dev, "GSP refuses vGPUs of several sizes: {}\n", e);
+            Ok((client, Layout::Homogeneous))
+        }
+        Err(e) => {
+            dev_err!(
+                dev,
+                "vGPU types: GSP does not say if sizes can be mixed: {}\n",
+                e
+            );
+            Err(e.into())
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   interface        driver (bind, VFIO hooks)   sysfs (type selection)   debugfs
-//!   state machine    instance::status            types::placement
+//!   state machine    instance::status            types::plan  admission
 //!   resource         instance (FB, channels, heap, client, plugin task)   manager (per PF)
 //!   command          control (RM controls)       plugin (messages)
 //!   wire             control::wire  plugin::{layout, messages}  types::metadata
@@ -15,6 +15,7 @@
 
 use kernel::prelude::*;
 
+mod admission;
 mod control;
 mod debugfs;
 mod device;

@@ -1,27 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files of a VF: which types it could have, which one it has, and what went wrong.
+//! Files of a VF: which types it could have, which one it has and where, and how it is.
 //!
 //! ```text
 //!   nvidia/creatable_vgpu_types   0444   list, see types::listing
 //!   nvidia/current_vgpu_type      0644   id, or 0
-//!   nvidia/channel_errors         0444   channels of the vGPU that firmware has stopped
-//!   nvidia/task_crashes           0444   crashes of its plugin task
+//!   nvidia/vgpu_type_name         0444   name, or nothing
+//!   nvidia/placement_id           0644   number, or nothing
+//!   nvidia/uuid                   0644
+//!   nvidia/state                  0444   a word, see instance::status
+//!   nvidia/stats                  0444   counts, one "name value" a line
 //!
-//!   write   not a number EINVAL, more than 32 bits ERANGE
-//!           device is open EBUSY
-//!           0 gives the type back, the same id changes nothing
-//!           unknown id ENODEV, another VF has a different type EINVAL, type used up ENOSPC
+//!   write   text that is wrong EINVAL, too large a number ERANGE, device is open EBUSY
+//!           type: unknown id ENODEV, no place left ENOSPC, others are open and fill the GPU with
+//!                 places of another size EINVAL
+//!   uevent  change, with NVIDIA_VGPU_TYPE, NVIDIA_VGPU_STATE      poll   state, current_vgpu_type
 //! ```
 //!
-//! A write happens as a whole or not at all.
+//! A write happens as a whole or not at all, and writing what is there already changes nothing.
+//! Nothing here waits for firmware.
 
 use kernel::{
     fmt::Write as _,
     prelude::*,
-    str::Formatter, //
+    str::{
+        CString,
+        Formatter, //
+    }, //
 };
-use kernel_ext::sysfs::Attribute;
+use kernel_ext::sysfs::{
+    self,
+    Attribute, //
+};
 use vfio::pci::{
     Device,
     DeviceData, //
@@ -29,15 +39,57 @@ use vfio::pci::{
 
 use crate::{
     driver::Vf,
-    faults::Counters,
-    manager::candidate,
-    types::listing, //
+    instance::status::Status,
+    types::listing::{
+        self,
+        BadNumber, //
+    }, //
 };
+
+const DIRECTORY: &CStr = c"nvidia";
 
 kernel_ext::attribute_groups! {
     pub(crate) const GROUPS = {
-        c"nvidia": [CreatableVgpuTypes, CurrentVgpuType, ChannelErrors, TaskCrashes],
+        c"nvidia": [
+            CreatableVgpuTypes,
+            CurrentVgpuType,
+            VgpuTypeName,
+            PlacementId,
+            IdentityUuid,
+            State,
+            Stats,
+        ],
     };
+}
+
+impl From<BadNumber> for Error {
+    fn from(e: BadNumber) -> Self {
+        match e {
+            BadNumber::NotANumber => EINVAL,
+            BadNumber::OutOfRange => ERANGE,
+        }
+    }
+}
+
+/// Tells those who watch the VF. Without memory nobody is told, as with uevents of the kernel itself.
+fn changed(dev: &Device<Vf>, attribute: &CStr, state: Status) {
+    sysfs::notify(dev.pdev(), DIRECTORY, attribute);
+    let id = dev
+        .admission
+        .selected(dev.identity.index)
+        .map_or(0, |t| t.id);
+    let (Ok(id), Ok(state)) = (
+        CString::try_from_fmt(fmt!("NVIDIA_VGPU_TYPE={}", id)),
+        CString::try_from_fmt(fmt!("NVIDIA_VGPU_STATE={}", state.name())),
+    ) else {
+        return;
+    };
+    sysfs::uevent_change(dev.pdev(), [&id, &state]);
+}
+
+/// The state is another one from now on.
+pub(crate) fn state_changed(dev: &Device<Vf>, state: Status) {
+    changed(dev, State::NAME, state);
 }
 
 struct CreatableVgpuTypes;
@@ -49,22 +101,11 @@ impl Attribute for CreatableVgpuTypes {
     const MODE: u16 = 0o444;
 
     fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
-        let state = dev.state.lock();
-        let attachment = state.attachment.as_ref().ok_or(ENODEV)?;
-        if state.selected.is_some() {
-            return Ok(());
-        }
-        let manager = attachment.client();
-        let selections = manager.selections();
-        if selections.count() == 0 {
-            out.write_str(listing::HEADER)?;
-        }
-        for vgpu_type in manager.types() {
-            if selections.can_add(candidate(vgpu_type)).is_ok() {
-                listing::line(out, vgpu_type.id, vgpu_type.name())?;
-            }
-        }
-        Ok(())
+        let mut header = Some(listing::HEADER);
+        dev.admission.list(dev.identity.index, |vgpu_type| {
+            out.write_str(header.take().unwrap_or_default())?;
+            Ok(listing::line(out, vgpu_type.id, vgpu_type.name())?)
+        })
     }
 }
 
@@ -77,63 +118,103 @@ impl Attribute for CurrentVgpuType {
     const MODE: u16 = 0o644;
 
     fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
-        let id = dev.state.lock().selected_id();
+        let id = dev
+            .admission
+            .selected(dev.identity.index)
+            .map_or(0, |t| t.id);
         Ok(writeln!(out, "{id}")?)
     }
 
     fn store<'a>(dev: &'a Device<Vf>, buf: &[u8]) -> Result {
-        let id = listing::parse_id(buf).map_err(|e| match e {
-            listing::BadNumber::NotANumber => EINVAL,
-            listing::BadNumber::OutOfRange => ERANGE,
-        })?;
-        let mut state = dev.state.lock();
-        let attachment = state.attachment.as_ref().ok_or(ENODEV)?;
-        if state.is_open() {
-            return Err(EBUSY);
+        let id = listing::parse_id(buf)?;
+        if dev.admission.select(dev.identity.index, id)? {
+            let state = *dev.shown.lock();
+            changed(dev, Self::NAME, state);
         }
-        let manager = attachment.client();
-        let new = match id {
-            0 => None,
-            id => Some(*manager.find_type(id).ok_or(ENODEV)?),
-        };
-        manager.select(state.selected_id(), new.as_ref())?;
-        state.selected = new;
         Ok(())
     }
 }
 
-/// What was reported about the vGPU, or about the last one that the VF had.
-fn faults(dev: &Device<Vf>) -> Result<Counters> {
-    let state = dev.state.lock();
-    let attachment = state.attachment.as_ref().ok_or(ENODEV)?;
-
-    Ok(attachment.client().faults(dev.identity.index))
-}
-
-struct ChannelErrors;
+struct VgpuTypeName;
 
 #[vtable]
-impl Attribute for ChannelErrors {
+impl Attribute for VgpuTypeName {
     type Source = DeviceData<Vf>;
-    const NAME: &'static CStr = c"channel_errors";
+    const NAME: &'static CStr = c"vgpu_type_name";
     const MODE: u16 = 0o444;
 
     fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
-        let count = faults(dev)?.channel_errors;
-        Ok(writeln!(out, "{count}")?)
+        let selected = dev.admission.selected(dev.identity.index);
+        Ok(writeln!(out, "{}", selected.map_or("", |t| t.name()))?)
     }
 }
 
-struct TaskCrashes;
+struct PlacementId;
 
 #[vtable]
-impl Attribute for TaskCrashes {
+impl Attribute for PlacementId {
     type Source = DeviceData<Vf>;
-    const NAME: &'static CStr = c"task_crashes";
+    const NAME: &'static CStr = c"placement_id";
+    const MODE: u16 = 0o644;
+
+    fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
+        if let Some(id) = dev.admission.placement(dev.identity.index) {
+            write!(out, "{id}")?;
+        }
+        Ok(out.write_str("\n")?)
+    }
+
+    fn store<'a>(dev: &'a Device<Vf>, buf: &[u8]) -> Result {
+        let id = listing::parse_placement(buf)?;
+        dev.admission.pin(dev.identity.index, id)
+    }
+}
+
+struct IdentityUuid;
+
+#[vtable]
+impl Attribute for IdentityUuid {
+    type Source = DeviceData<Vf>;
+    const NAME: &'static CStr = c"uuid";
+    const MODE: u16 = 0o644;
+
+    fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
+        listing::write_uuid(out, &dev.uuid())?;
+        Ok(out.write_str("\n")?)
+    }
+
+    fn store<'a>(dev: &'a Device<Vf>, buf: &[u8]) -> Result {
+        let uuid = listing::parse_uuid(buf).ok_or(EINVAL)?;
+        dev.admission.set_uuid(dev.identity.index, uuid)
+    }
+}
+
+struct State;
+
+#[vtable]
+impl Attribute for State {
+    type Source = DeviceData<Vf>;
+    const NAME: &'static CStr = c"state";
     const MODE: u16 = 0o444;
 
     fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
-        let count = faults(dev)?.task_crashes;
-        Ok(writeln!(out, "{count}")?)
+        let state = *dev.shown.lock();
+        Ok(writeln!(out, "{}", state.name())?)
+    }
+}
+
+struct Stats;
+
+#[vtable]
+impl Attribute for Stats {
+    type Source = DeviceData<Vf>;
+    const NAME: &'static CStr = c"stats";
+    const MODE: u16 = 0o444;
+
+    fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
+        for (name, count) in dev.faults.counts() {
+            writeln!(out, "{name} {count}")?;
+        }
+        Ok(())
     }
 }

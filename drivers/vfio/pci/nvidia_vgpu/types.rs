@@ -6,5 +6,6 @@ pub(crate) mod channels;
 pub(crate) mod listing;
 pub(crate) mod metadata;
 pub(crate) mod placement;
+pub(crate) mod plan;
 
 pub(crate) use metadata::VgpuType;

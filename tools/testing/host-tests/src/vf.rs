@@ -23,6 +23,8 @@ mod metadata;
 mod pace;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/types/placement.rs"]
 mod placement;
+#[path = "../../../../drivers/vfio/pci/nvidia_vgpu/types/plan.rs"]
+mod plan;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/device/region.rs"]
 mod region;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/plugin/report.rs"]
@@ -36,5 +38,6 @@ mod channel_tests;
 mod config_tests;
 mod device_tests;
 mod metadata_tests;
+mod plan_tests;
 mod report_tests;
 mod type_tests;

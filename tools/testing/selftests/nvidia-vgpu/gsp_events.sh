@@ -30,6 +30,14 @@ soon() {
 	return 1
 }
 
+# counts NUMBER NAME: what nvidia/stats of $vf says.
+counts() {
+	grep -qx "$2 $1" "$(vgpu_file "$vf" stats)" || {
+		cat "$(vgpu_file "$vf" stats)"
+		return 1
+	}
+}
+
 # count FILE KEY… NAME: the number after NAME in the line that begins with KEY….
 count() {
 	local file=$1 name=${*: -1} key
@@ -204,7 +212,7 @@ channel_of_vf() {
 	unclaimed=$(count events event RC_TRIGGERED unclaimed)
 	mark_log
 	rises 1 "rc:$COPY0:$CHID:1:43" events rc guest &&
-		soon reads 1 "$(vgpu_file "$vf" channel_errors)" &&
+		soon counts 1 channel_errors &&
 		is "$unclaimed" count events event RC_TRIGGERED unclaimed &&
 		soon logged "vGPU of VF 0: channel $CHID on engine 0x9 was stopped with Xid 43"
 }
@@ -213,16 +221,16 @@ plugin_of_vf() {
 	mark_log
 	gpu_ctl event plugin:1:3
 	soon logged 'vGPU of VF 0: guest driver loaded' || return 1
-	reads 0 "$(vgpu_file "$vf" task_crashes)" || return 1
+	counts 0 task_crashes || return 1
 	gpu_ctl event plugin:1:2
-	soon reads 1 "$(vgpu_file "$vf" task_crashes)" &&
+	soon counts 1 task_crashes &&
 		soon logged 'vGPU of VF 0: its plugin task has crashed: shut the VM down'
 }
 
 # The next vGPU has a life of its own.
 next_vgpu() {
 	close_vf && open_vf || return 1
-	reads 0 "$(vgpu_file "$vf" channel_errors)" && reads 0 "$(vgpu_file "$vf" task_crashes)"
+	counts 0 channel_errors && counts 0 task_crashes
 	close_vf
 }
 

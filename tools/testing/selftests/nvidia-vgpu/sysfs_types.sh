@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# nvidia/creatable_vgpu_types and nvidia/current_vgpu_type: text formats, error
-# numbers, and that a selection counts once whatever is written (R12, R13).
+# Selection of types: text formats, error numbers, that a selection counts once
+# whatever is written (R12, R13), that types of different sizes share a GPU
+# (R37), and that creatable_vgpu_types tells the truth.
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 
+TYPE_1Q=941
+TYPE_2Q=942
+TYPE_8Q=946
+TYPE_16Q=948 # 3 of one size, 2 beside other sizes
 TYPE_24Q=949 # two of them fill the GPU
 TYPE_48Q=950 # one fills it
-TYPE_2Q=942
+VFS=4
 
-lists_only() {
-	reads "$(printf '%-5d : %s' "$1" "$2")" "$3"
+file() {
+	vgpu_file "${vfs[$1]}" "$2"
 }
 
 # The list as the type file has it for this board: what the tool that prints
@@ -22,58 +27,242 @@ expected_list() {
 }
 
 has_header_and_all() {
-	reads "$(expected_list)" "$1" && [ "$(wc -l <"$1")" -gt 20 ]
+	reads "$(expected_list)" "$(file "$1" creatable_vgpu_types)" &&
+		[ "$(wc -l <"$(file "$1" creatable_vgpu_types)")" -gt 20 ]
 }
 
-begin 27
-enable_vfs 3 || ktap_exit_fail_msg "cannot enable three VFs"
-a=$(vgpu_file "${vfs[0]}" current_vgpu_type) a_list=$(vgpu_file "${vfs[0]}" creatable_vgpu_types)
-b=$(vgpu_file "${vfs[1]}" current_vgpu_type) b_list=$(vgpu_file "${vfs[1]}" creatable_vgpu_types)
-c=$(vgpu_file "${vfs[2]}" current_vgpu_type) c_list=$(vgpu_file "${vfs[2]}" creatable_vgpu_types)
+# lists VF TYPE: the type is in the list of the VF.
+lists() {
+	grep -q "^$2 " "$(file "$1" creatable_vgpu_types)"
+}
 
-result "no type is selected at first" reads 0 "$a"
-result "the list has the header and every type (R13)" has_header_and_all "$a_list"
-result "creatable_vgpu_types is read-only" test "$(stat -c %a "$a_list")" = 444
+selects() {
+	writes "$2" "$(file "$1" current_vgpu_type)" "${3:-}"
+}
+
+is_selected() {
+	reads "$2" "$(file "$1" current_vgpu_type)"
+}
+
+deselect_all() {
+	local vf
+
+	for ((vf = 0; vf < VFS; vf++)); do
+		selects $vf 0 || return 1
+	done
+}
+
+# For each type of the board: it is in the list of a VF if and only if it can be
+# selected there.
+list_is_true() {
+	local id said did list file
+
+	list=$(cat "$(file "$1" creatable_vgpu_types)")
+	file=$(file "$1" current_vgpu_type)
+	for id in $ids; do
+		said=no did=no
+		[[ $list != *$'\n'"$id "* ]] || said=yes
+		! { echo "$id" >"$file"; } 2>/dev/null || did=yes
+		echo 0 >"$file" || return 1
+		[ $did = $said ] || {
+			echo "type $id: listed: $said, can be selected: $did"
+			echo "$list"
+			return 1
+		}
+	done
+}
+
+opens() {
+	hold_vf "${vfs[$1]}"
+	[ "$held" = open ] || {
+		echo "open: $held"
+		return 1
+	}
+}
+
+begin 43
+enable_vfs $VFS || ktap_exit_fail_msg "cannot enable VFs"
+ids=$(board_types | awk '{ print $1 }')
+
+result "no type is selected at first" is_selected 0 0
+result "the list has the header and every type (R13)" has_header_and_all 0
+modes() {
+	local name
+
+	for name in "creatable_vgpu_types 444" "current_vgpu_type 644" "vgpu_type_name 444" \
+		"placement_id 644" "uuid 644" "state 444" "stats 444"; do
+		[ "$(stat -c '%a' "$(file 0 "${name% *}")")" = "${name#* }" ] || {
+			echo "mode of $name"
+			return 1
+		}
+	done
+}
+result "modes of the files" modes
 for bad in word 12x -1 "1 2"; do
-	result "'$bad' is not a type id" writes "$bad" "$a" "Invalid argument"
+	result "'$bad' is not a type id" selects 0 "$bad" "Invalid argument"
 done
-result "an id beyond 32 bits is out of range" writes 99999999999 "$a" "Numerical result out of range"
-result "an unknown id is refused" writes 4242 "$a" "No such device"
-result "refused writes select nothing" reads 0 "$a"
-result "0 without a type is a no-op (R13)" writes 0 "$a"
+result "an id beyond 32 bits is out of range" selects 0 99999999999 "Numerical result out of range"
+result "an unknown id is refused" selects 0 4242 "No such device"
+result "refused writes select nothing" is_selected 0 0
+result "0 without a type is a no-op (R13)" selects 0 0
 
-result "select 24Q" writes $TYPE_24Q "$a"
-result "the id reads back" reads $TYPE_24Q "$a"
-result "a VF with a type can create nothing more" reads "" "$a_list"
-result "the other VF is offered only that type" lists_only $TYPE_24Q "NVIDIA RTX6000-Ada-24Q" "$b_list"
-result "the same id again is a no-op" writes $TYPE_24Q "$a"
-result "and is not counted twice: the second instance still fits" writes $TYPE_24Q "$b"
-result "a full type is not offered" reads "" "$c_list"
-result "a full type is refused" writes $TYPE_24Q "$c" "No space left on device"
-result "another type beside it is refused" writes $TYPE_2Q "$c" "Invalid argument"
-result "re-selecting while another VF pins the type fails" writes $TYPE_48Q "$a" "Invalid argument"
-result "and leaves the old type" reads $TYPE_24Q "$a"
+result "select 24Q" selects 0 $TYPE_24Q
+result "the id reads back" is_selected 0 $TYPE_24Q
+result "and the name" reads "NVIDIA RTX6000-Ada-24Q" "$(file 0 vgpu_type_name)"
+result "a VF with a type can create nothing more" reads "" "$(file 0 creatable_vgpu_types)"
+result "the same id again is a no-op" selects 0 $TYPE_24Q
+result "and is not counted twice: the second instance still fits" selects 1 $TYPE_24Q
+result "a full GPU offers nothing" reads "" "$(file 2 creatable_vgpu_types)"
+result "a full type is refused" selects 2 $TYPE_24Q "No space left on device"
+result "another type beside it, too" selects 2 $TYPE_2Q "No space left on device"
+result "re-selecting what does not fit fails" selects 0 $TYPE_48Q "No space left on device"
+result "and leaves the old type" is_selected 0 $TYPE_24Q
 
 reselects() {
-	writes 0 "$b" && writes $TYPE_48Q "$a" && reads $TYPE_48Q "$a" && reads "" "$b_list"
+	selects 1 0 && selects 0 $TYPE_48Q && is_selected 0 $TYPE_48Q &&
+		reads "" "$(file 1 creatable_vgpu_types)"
 }
 result "the only holder re-selects in one write (R13)" reselects
 
-stays_while_open() {
-	hold_vf "${vfs[0]}"
-	[ "$held" = open ] || { echo "open: $held"; return 1; }
-	writes 0 "$a" "Device or resource busy" && writes $TYPE_2Q "$a" "Device or resource busy"
-	local status=$?
+mixes() {
+	selects 0 $TYPE_24Q && selects 1 $TYPE_8Q && selects 2 $TYPE_2Q && ! lists 3 $TYPE_16Q &&
+		lists 3 $TYPE_8Q && ! lists 3 $TYPE_24Q
+}
+result "types of three sizes at a time (R37)" mixes
+result "the list is true beside them" list_is_true 3
+
+placements() {
+	reads 0 "$(file 0 placement_id)" && reads 24 "$(file 1 placement_id)" &&
+		writes 40 "$(file 1 placement_id)" && reads 40 "$(file 1 placement_id)" &&
+		writes 24 "$(file 0 placement_id)" "No space left on device" &&
+		writes 12 "$(file 0 placement_id)" "Invalid argument" &&
+		writes auto "$(file 1 placement_id)" && writes 1 "$(file 3 placement_id)" "No such device" &&
+		reads "" "$(file 3 placement_id)"
+}
+result "placement ids are chosen, moved and refused" placements
+
+# A size that fits three times only if all are of it.
+three_of_16() {
+	deselect_all && selects 0 $TYPE_16Q && selects 1 $TYPE_16Q && lists 2 $TYPE_16Q &&
+		selects 2 $TYPE_16Q && reads 32 "$(file 2 placement_id)" && ! lists 3 $TYPE_2Q &&
+		selects 1 0 && lists 1 $TYPE_8Q
+}
+result "one size has all its places while nothing is open" three_of_16
+
+fixed_once_open() {
+	selects 1 $TYPE_16Q && opens 2 || return 1
+	local status=0
+	selects 1 0 && selects 1 $TYPE_8Q "Invalid argument" && lists 1 $TYPE_16Q &&
+		! lists 1 $TYPE_8Q && list_is_true 1 || status=1
+	release_vf
+	[ $status = 0 ] && lists 1 $TYPE_8Q
+}
+result "open vGPUs of one size leave no place for another one" fixed_once_open
+
+two_types_open() {
+	deselect_all && selects 0 $TYPE_24Q && selects 1 $TYPE_1Q && opens 0 || return 1
+	local status=0
+	"$VFIO_HOLD" "${vfs[1]}" 1 || status=1
+	list_is_true 2 && reads running "$(file 0 state)" || status=1
 	release_vf
 	return $status
 }
-result "an open device keeps its type (R13, R26)" stays_while_open
+result "vGPUs of two sizes are opened at a time (R37)" two_types_open
 
-gives_back() {
-	writes 0 "$a" && reads 0 "$a" && has_header_and_all "$a_list"
+stays_while_open() {
+	local id
+
+	deselect_all && selects 0 $TYPE_24Q && opens 0 || return 1
+	local status=0
+	for id in 0 $TYPE_2Q $TYPE_24Q; do
+		selects 0 "$id" "Device or resource busy" || status=1
+	done
+	writes 24 "$(file 0 placement_id)" "Device or resource busy" &&
+		writes "$UUID" "$(file 0 uuid)" "Device or resource busy" || status=1
+	release_vf
+	return $status
 }
-result "deselecting frees the GPU for every type" gives_back
+UUID=24ef8ff7-3ed5-11ef-ae36-9758b1cb0c87
+result "an open device keeps type, place and identity (R13, R26)" stays_while_open
 
+uuids() {
+	[ "$(cat "$(file 0 uuid)")" != "$(cat "$(file 1 uuid)")" ] &&
+		writes "${UUID^^}" "$(file 0 uuid)" && reads $UUID "$(file 0 uuid)" &&
+		writes $UUID "$(file 0 uuid)" && writes $UUID "$(file 1 uuid)" "File exists" &&
+		writes "$UUID 1" "$(file 0 uuid)" "Invalid argument" &&
+		writes "" "$(file 0 uuid)" "" && reads $UUID "$(file 0 uuid)"
+}
+result "each VF has an identity, which can be another one" uuids
+
+told_to_firmware() {
+	have_model || return 0
+	opens 0 || return 1
+	gpu_ctl get vgpus >"$scratch/vgpus"
+	release_vf
+	grep -q "^gfid 1 type $TYPE_24Q placement 0 uuid $UUID " "$scratch/vgpus" || {
+		cat "$scratch/vgpus"
+		return 1
+	}
+}
+result "firmware is told type, place and identity" told_to_firmware
+
+result "the state of a closed device" reads absent "$(file 0 state)"
+stats() {
+	reads "$(printf 'channel_errors 0\ntask_crashes 0')" "$(file 0 stats)"
+}
+result "counts of a vGPU that nothing happened to (R27)" stats
+
+# poll(2) on the state, and the uevents of an open and of a write.
+events() {
+	local watch
+
+	coproc WATCH { exec "$BUILD/selftests/vgpu_watch" "${vfs[0]}"; }
+	watch=$WATCH_PID
+	read -r -t $((5 * TIME_FACTOR)) -u "${WATCH[0]}" _ || return 1
+	opens 0 && release_vf && selects 0 0 || return 1
+	while read -r -t $((5 * TIME_FACTOR)) -u "${WATCH[0]}" line; do
+		echo "$line" >>"$scratch/watch"
+		[ "$line" != "uevent type 0 state absent" ] || break
+	done
+	kill "$watch"
+	wait "$watch"
+	diff - <(grep uevent "$scratch/watch") <<-END && grep -q '^poll state running$' "$scratch/watch"
+		uevent type $TYPE_24Q state creating
+		uevent type $TYPE_24Q state running
+		uevent type $TYPE_24Q state destroying
+		uevent type $TYPE_24Q state absent
+		uevent type 0 state absent
+	END
+}
+result "uevents and poll tell of type and state" events
+
+# Two writers at a time: one of the two types is selected, and no place leaks.
+races() {
+	local i pid files=("$(file 0 current_vgpu_type)" "$(file 1 current_vgpu_type)")
+
+	deselect_all || return 1
+	(for ((i = 0; i < 200; i++)); do { echo $TYPE_24Q >"${files[0]}"; } 2>/dev/null; done) &
+	pid=$!
+	for ((i = 0; i < 200; i++)); do
+		{ echo $TYPE_48Q >"${files[1]}"; } 2>/dev/null
+		echo 0 >"${files[i % 2]}"
+	done
+	wait $pid
+	deselect_all && has_header_and_all 0
+}
+result "writers at the same time lose nothing" races
+
+result "deselecting frees the GPU for every type" has_header_and_all 3
+result "what was chosen goes with the VF" selects 0 $TYPE_24Q
+
+disable_vfs
+enable_vfs 1 || ktap_exit_fail_msg "cannot enable a VF"
+result "a new VF has no type" is_selected 0 0
+differs() {
+	! reads $UUID "$(file 0 uuid)" >/dev/null
+}
+result "and its default identity" differs
+result "all types can be had" has_header_and_all 0
 disable_vfs
 result "nothing is left behind" settled
 result "the GPU refused nothing" no_refusals

@@ -22,15 +22,30 @@ fn pool(channels: &[u32]) -> TestPool {
     pool_with(channels, 64)
 }
 
+impl TestPool {
+    /// The first range of `count` IDs that is free.
+    fn reserve_any(&mut self, count: u32, owner: ChannelOwner) -> Result<Range<u32>, ChidError> {
+        let vgpus = self.vgpus();
+        let mut base = vgpus.start.next_multiple_of(count);
+        while base + count <= vgpus.end {
+            match self.reserve(&(base..base + count), owner) {
+                Err(ChidError::NoSpace) => base += count,
+                result => return result,
+            }
+        }
+        Err(ChidError::NoSpace)
+    }
+}
+
 #[test]
 fn natural_alignment_above_the_ids_of_the_host() {
     let mut p = pool(&[2048, 2048]);
-    assert_eq!(p.available(), 1984);
-    assert_eq!(p.reserve(64, GUEST), Ok(64..128));
-    assert_eq!(p.reserve(512, GUEST), Ok(512..1024));
-    assert_eq!(p.reserve(32, GUEST), Ok(128..160));
-    assert_eq!(p.reserve(1024, GUEST), Ok(1024..2048));
-    assert_eq!(p.reserve(1024, GUEST), Err(ChidError::NoSpace));
+    assert_eq!(p.vgpus(), 64..2048);
+    assert_eq!(p.reserve_any(64, GUEST), Ok(64..128));
+    assert_eq!(p.reserve_any(512, GUEST), Ok(512..1024));
+    assert_eq!(p.reserve_any(32, GUEST), Ok(128..160));
+    assert_eq!(p.reserve_any(1024, GUEST), Ok(1024..2048));
+    assert_eq!(p.reserve_any(1024, GUEST), Err(ChidError::NoSpace));
     assert_eq!(p.free(), 1984 - 64 - 512 - 32 - 1024);
     for r in p.runlists() {
         assert_eq!(r.used(), 64 + 512 + 32 + 1024);
@@ -41,11 +56,11 @@ fn natural_alignment_above_the_ids_of_the_host() {
 fn every_share_of_the_pool_fits_as_often_as_promised() {
     for instances in 1..=32u32 {
         let mut p = pool(&[2048; 9]);
-        let share = p.available() / instances;
+        let share = p.vgpus().len() as u32 / instances;
         let count = 1 << (31 - share.leading_zeros());
         for i in 0..instances {
             assert!(
-                p.reserve(count, ChannelOwner::Guest(i + 1)).is_ok(),
+                p.reserve_any(count, ChannelOwner::Guest(i + 1)).is_ok(),
                 "{instances} instances, number {i}"
             );
         }
@@ -57,11 +72,11 @@ fn all_runlists_or_none() {
     let mut p = pool(&[2048, 2048, 2048]);
     // One runlist has a hole less: the same range must be free on all of them.
     set(&mut p.runlists[1].used, &(256..257), true);
-    assert_eq!(p.reserve(256, GUEST), Ok(512..768));
+    assert_eq!(p.reserve_any(256, GUEST), Ok(512..768));
     assert_eq!(p.runlists()[0].used(), 256);
     assert_eq!(p.runlists()[1].used(), 257);
     set(&mut p.runlists[2].used, &(768..2048), true);
-    assert_eq!(p.reserve(256, GUEST), Err(ChidError::NoSpace));
+    assert_eq!(p.reserve_any(256, GUEST), Err(ChidError::NoSpace));
     assert_eq!(p.runlists()[0].used(), 256);
 }
 
@@ -69,9 +84,9 @@ fn all_runlists_or_none() {
 fn the_smallest_runlist_limits() {
     let mut p = pool(&[2048, 512]);
     assert_eq!(p.limit(), 512);
-    assert_eq!(p.reserve(256, GUEST), Ok(256..512));
-    assert_eq!(p.reserve(256, GUEST), Err(ChidError::NoSpace));
-    assert_eq!(p.reserve(1024, GUEST), Err(ChidError::Invalid));
+    assert_eq!(p.reserve_any(256, GUEST), Ok(256..512));
+    assert_eq!(p.reserve_any(256, GUEST), Err(ChidError::NoSpace));
+    assert_eq!(p.reserve(&(512..1024), GUEST), Err(ChidError::Invalid));
 }
 
 #[test]
@@ -95,13 +110,13 @@ fn ids_of_the_host_are_per_runlist() {
         assert_eq!(p.reserve_host(0), Ok(id));
     }
     assert_eq!(p.reserve_host(0), Err(ChidError::NoSpace));
-    assert_eq!(p.reserve(64, GUEST), Ok(64..128));
+    assert_eq!(p.reserve_any(64, GUEST), Ok(64..128));
 }
 
 #[test]
 fn release_is_exact() {
     let mut p = pool(&[2048, 2048]);
-    let ids = p.reserve(128, GUEST).unwrap();
+    let ids = p.reserve_any(128, GUEST).unwrap();
     let not_found = Err(ChidError::NotFound);
     assert_eq!(p.release(&(ids.start..ids.end + 1), None), not_found);
     assert_eq!(p.release(&(ids.start..ids.end - 1), None), not_found);
@@ -117,8 +132,8 @@ fn release_is_exact() {
 #[test]
 fn owners() {
     let mut p = pool(&[2048]);
-    let a = p.reserve(64, ChannelOwner::Guest(3)).unwrap();
-    let b = p.reserve(64, ChannelOwner::Guest(4)).unwrap();
+    let a = p.reserve_any(64, ChannelOwner::Guest(3)).unwrap();
+    let b = p.reserve_any(64, ChannelOwner::Guest(4)).unwrap();
     p.quarantine(&a, None).unwrap();
     assert_eq!(p.quarantine(&(0..64), None), Err(ChidError::NotFound));
     let owners = |p: &TestPool| p.leases().map(Lease::owner).collect::<Vec<_>>();
@@ -126,25 +141,37 @@ fn owners() {
         owners(&p),
         [ChannelOwner::Quarantine, ChannelOwner::Guest(4)]
     );
-    assert_eq!(p.reserve(64, GUEST), Ok(b.end..b.end + 64));
+    assert_eq!(p.reserve_any(64, GUEST), Ok(b.end..b.end + 64));
     p.release(&a, None).unwrap();
-    assert_eq!(p.reserve(64, GUEST), Ok(a));
+    assert_eq!(p.reserve_any(64, GUEST), Ok(a));
 }
 
 #[test]
 fn bad_counts_and_tables() {
     let mut p = pool_with(&[2048], 1);
-    assert_eq!(p.reserve(0, GUEST), Err(ChidError::Invalid));
-    assert_eq!(p.reserve(3, GUEST), Err(ChidError::Invalid));
-    assert_eq!(p.reserve(4096, GUEST), Err(ChidError::Invalid));
-    assert_eq!(p.reserve(2048, GUEST), Err(ChidError::NoSpace));
+    for bad in [
+        64..64,
+        64..67,
+        96..160,
+        0..64,
+        32..64,
+        2048..4096,
+        0..4096,
+        0..2048,
+        Range {
+            start: 128,
+            end: 64,
+        },
+    ] {
+        assert_eq!(p.reserve(&bad, GUEST), Err(ChidError::Invalid), "{bad:?}");
+    }
     assert!(p.reserve_host(0).is_ok());
     assert_eq!(
         p.reserve_host(0),
         Err(ChidError::NoSpace),
         "one range at most"
     );
-    assert_eq!(p.reserve(1, GUEST), Err(ChidError::NoSpace));
+    assert_eq!(p.reserve_any(1, GUEST), Err(ChidError::NoSpace));
     assert_eq!(p.runlists()[0].used(), 1);
 
     assert!(Runlist::new(0, 0).is_err());
@@ -168,7 +195,7 @@ proptest! {
         let mut live: Vec<(Range<u32>, Option<u32>)> = Vec::new();
         for (kind, value, index) in steps {
             match kind {
-                0 => live.extend(p.reserve(1 << value, GUEST).ok().map(|ids| (ids, None))),
+                0 => live.extend(p.reserve_any(1 << value, GUEST).ok().map(|ids| (ids, None))),
                 1 => {
                     let runlist = value % 2 * 3;
                     let id = p.reserve_host(runlist).ok();

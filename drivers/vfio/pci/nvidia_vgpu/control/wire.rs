@@ -7,6 +7,8 @@
 //!   0x20804002  SHUTDOWN_GSP_VGPU_PLUGIN_TASK      4 bytes, gfid
 //!   0x20804003  PGPU_ADD_VGPU_TYPE            334344 bytes, from the metadata file
 //!   0x20804008  VGPU_PLUGIN_CLEANUP                4 bytes, gfid
+//!   0x2080400b  SET_VGPU_MGR_CONFIG                1 byte, sizes can be mixed
+//!   0x2080400e  SET_VGPU_HETEROGENEOUS_MODE        1 byte, sizes are mixed
 //! ```
 //!
 //! Source: OGKM 570.144 `ctrl2080vgpumgrinternal.h`.
@@ -24,6 +26,10 @@ pub(crate) const CMD_BOOTLOAD_GSP_VGPU_PLUGIN_TASK: u32 = 0x2080_4001;
 pub(crate) const CMD_SHUTDOWN_GSP_VGPU_PLUGIN_TASK: u32 = 0x2080_4002;
 /// Makes GSP forget the VF's vGPU.
 pub(crate) const CMD_VGPU_PLUGIN_CLEANUP: u32 = 0x2080_4008;
+/// Says what the host supports.
+pub(crate) const CMD_SET_VGPU_MGR_CONFIG: u32 = 0x2080_400b;
+/// Says how vGPUs are arranged.
+pub(crate) const CMD_SET_VGPU_HETEROGENEOUS_MODE: u32 = 0x2080_400e;
 
 /// `NV_ERR_OBJECT_NOT_FOUND` (OGKM 570.144 `nvstatuscodes.h`).
 pub(crate) const ERR_OBJECT_NOT_FOUND: u32 = 0x57;

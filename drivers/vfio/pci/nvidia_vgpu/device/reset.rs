@@ -58,7 +58,7 @@ pub(crate) fn fail_if_unusable(dev: &Device<Vf>, state: &mut State) {
 
 fn fail(dev: &Device<Vf>, state: &mut State) {
     // From Running this step is always possible.
-    if state.step(Step::Fail).is_ok() {
+    if state.step(dev, Step::Fail).is_ok() {
         dev.signal_error();
     }
 }

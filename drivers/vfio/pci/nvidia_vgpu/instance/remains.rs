@@ -77,7 +77,7 @@ impl Drop for Remains {
 /// # Errors
 ///
 /// `EIO` if it is not.
-pub(super) fn clear(dev: &device::Device, manager: &Arc<Manager>, index: u16) -> Result {
+pub(crate) fn clear(dev: &device::Device, manager: &Arc<Manager>, index: u16) -> Result {
     let Some(mut remains) = manager.take_remains(index) else {
         return Ok(());
     };

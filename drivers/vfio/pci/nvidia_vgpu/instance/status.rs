@@ -49,6 +49,17 @@ pub(crate) enum Step {
 }
 
 impl Status {
+    /// Word for it in sysfs and uevents.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Creating => "creating",
+            Self::Running => "running",
+            Self::Failed => "failed",
+            Self::Destroying => "destroying",
+        }
+    }
+
     /// The only transition function; `None` for a step that is not possible.
     pub(crate) fn next(self, step: Step) -> Option<Self> {
         Some(match (self, step) {

@@ -154,7 +154,7 @@ pub(crate) struct ConfigParams {
     pub(crate) use_non_stall_linux_events: u8,
     /// 0.
     pub(crate) reserved3: [u8; 3],
-    /// Where the vGPU sits among its equals; 0 lets the firmware choose.
+    /// First unit of the GPU that the vGPU covers.
     pub(crate) placement_id: u16,
     /// 0.
     pub(crate) padding1: u16,
@@ -209,6 +209,8 @@ pub(crate) struct Config {
     pub(crate) num_channels: u32,
     /// As in BOOTLOAD.
     pub(crate) num_plugin_channels: u32,
+    /// See [`ConfigParams::placement_id`].
+    pub(crate) placement_id: u16,
     /// Bytes.
     pub(crate) host_page_size: u64,
 }
@@ -240,7 +242,7 @@ impl ConfigParams {
             enable_console_vnc: 1,
             use_non_stall_linux_events: 0,
             reserved3: [0; 3],
-            placement_id: 0,
+            placement_id: config.placement_id,
             padding1: 0,
             reserved4: 0,
             channel_usage_threshold_percentage: 0,
@@ -279,8 +281,8 @@ impl BmeState {
     }
 }
 
-/// An identifier (RFC 9562 version 8) that differs for every VF: made of the VF's address, because
-/// the host gives a vGPU no other identity.
+/// An identifier (RFC 9562 version 8) that differs for every VF: made of the VF's address, for a vGPU
+/// that user space has given no other identity.
 pub(crate) fn uuid(dbdf: u32, gfid: u32) -> [u8; 16] {
     let mut uuid = *b"nv-vgpu\0\0\0\0\0\0\0\0\0";
     uuid[8..12].copy_from_slice(&dbdf.to_be_bytes());

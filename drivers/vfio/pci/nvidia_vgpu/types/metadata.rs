@@ -7,7 +7,7 @@
 //!   232  type | size                                                 blob header, 16
 //!        device_id | info offset | info size | records | count | control | payload size     56
 //!        record[count]           id, name, ids, FB, heap, BAR1, …    96 or more each
-//!        payload                 sent to the GSP as it is
+//!        payload                 sent to the GSP as it is; the class of each type is read from it
 //!        type | size …           next blob
 //! ```
 //!
@@ -42,6 +42,11 @@ const TYPE_HEADER_SIZE: usize = 56;
 const RECORD_SIZE: usize = 96;
 const NAME_SIZE: usize = 32;
 const MIB_SHIFT: u32 = 20;
+
+// `NVA081_CTRL_VGPU_INFO`, an array in the payload (OGKM 570.144 `ctrla081.h`).
+const INFO_COUNT_AT: usize = 4;
+const INFO_GPU_INSTANCE_SIZE_AT: usize = 356;
+const INFO_PROFILE_SIZE_AT: usize = 384;
 
 /// What is wrong with a file, in words that fit a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +89,9 @@ pub(crate) struct VgpuType {
     pub(crate) ecc_supported: bool,
     /// Bytes held back from the guest.
     pub(crate) fb_reservation: u64,
+    /// Class of the framebuffer in bytes: the share of the GPU that the type stands for. 0 for a
+    /// slice of MIG, which has no placement.
+    pub(crate) profile_size: u64,
 }
 
 impl VgpuType {
@@ -225,6 +233,9 @@ impl<'a> Metadata<'a> {
             let (blob, next) = Blob::split(rest).map_err(at)?;
             for record in blob.records() {
                 record.check(blob.device_id, min_heap).map_err(at)?;
+                blob.profile_size(&record).ok_or_else(|| {
+                    at(invalid("gsp_rmctrl_vgpu_info", "has no element for a type"))
+                })?;
             }
             rest = next;
         }
@@ -262,8 +273,12 @@ impl<'a> Metadata<'a> {
 
     /// The types of the PF that the file was checked for.
     pub(crate) fn types(&self) -> impl Iterator<Item = VgpuType> + '_ {
-        self.blobs()
-            .flat_map(|blob| blob.records().filter_map(|record| record.decode()))
+        self.blobs().flat_map(|blob| {
+            blob.records().filter_map(move |record| {
+                let profile_size = blob.profile_size(&record)?;
+                record.decode(profile_size)
+            })
+        })
     }
 
     /// The parameters of PGPU_ADD_VGPU_TYPE, one or more times, in the order of the file.
@@ -273,12 +288,15 @@ impl<'a> Metadata<'a> {
 }
 
 /// A consistent vGPU type blob.
+#[derive(Clone, Copy)]
 struct Blob<'a> {
     device_id: u16,
     records: &'a [u8],
     /// Bytes from one record to the next.
     stride: usize,
     payload: &'a [u8],
+    /// Where the array of types begins in the payload, and the bytes of an element.
+    info: (u64, u64),
 }
 
 impl<'a> Blob<'a> {
@@ -336,6 +354,7 @@ impl<'a> Blob<'a> {
             records,
             stride: stride as usize,
             payload,
+            info: (word(1)?, word(2)?),
         };
         Ok((blob, Bytes(next)))
     }
@@ -344,6 +363,25 @@ impl<'a> Blob<'a> {
         self.records
             .chunks_exact(self.stride)
             .map(|r| Record(Bytes(r)))
+    }
+
+    /// What the payload says of the class of a record's type; `None` if it does not know the type.
+    fn profile_size(&self, record: &Record<'_>) -> Option<u64> {
+        let payload = Bytes(self.payload);
+        let (start, size) = (
+            usize::try_from(self.info.0).ok()?,
+            usize::try_from(self.info.1).ok()?,
+        );
+        let count = (payload.u32(INFO_COUNT_AT)? as usize).min(MAX_TYPES);
+        let info = (0..count).find_map(|n| {
+            let at = n.checked_mul(size)?.checked_add(start)?;
+            let info = Bytes(payload.get(at, size)?);
+            (info.u32(0) == record.0.u32(0)).then_some(info)
+        })?;
+        match info.u32(INFO_GPU_INSTANCE_SIZE_AT)? {
+            0 => info.u64(INFO_PROFILE_SIZE_AT),
+            _ => Some(0),
+        }
     }
 }
 
@@ -389,7 +427,7 @@ impl Record<'_> {
         Ok(())
     }
 
-    fn decode(&self) -> Option<VgpuType> {
+    fn decode(&self, profile_size: u64) -> Option<VgpuType> {
         let r = self.0;
         let vdev_id = r.u64(40)?;
         Some(VgpuType {
@@ -404,6 +442,7 @@ impl Record<'_> {
             max_instance: r.u32(80)?,
             ecc_supported: r.u32(84)? != 0,
             fb_reservation: r.u64(88)?,
+            profile_size,
         })
     }
 }

@@ -286,6 +286,7 @@ fn config_params_bytes() {
         vm_pid: 77,
         num_channels: 64,
         num_plugin_channels: 1,
+        placement_id: 24,
         host_page_size: 4096,
     });
     let bytes = params.as_bytes();
@@ -294,7 +295,8 @@ fn config_params_bytes() {
     let words = [16, 28, 32, 40, 44, 52, 56, 60, 64, 68].map(word);
     assert_eq!(words, [0x400, 941, 77, 64, 1, 0x4000, 4, 2, 4096, 0]);
     assert_eq!(bytes[72..84], [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
-    assert!(bytes[84..].iter().all(|b| *b == 0));
+    assert_eq!(bytes[84..86], [24, 0]);
+    assert!(bytes[86..].iter().all(|b| *b == 0));
     assert_ne!(uuid(0x0400, 1), uuid(0x0401, 2));
     assert_eq!(
         (uuid(0x0400, 1)[6] >> 4, uuid(0xffff_ffff, 1)[8] >> 6),

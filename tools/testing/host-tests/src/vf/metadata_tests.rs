@@ -81,6 +81,7 @@ fn every_board_reads_as_its_table() {
                 (t.gsp_heap_size, t.bar1_length_mib << 20)
             );
             assert_eq!((r.max_instance, r.ecc_supported), (t.max_instance, t.ecc));
+            assert_eq!(r.profile_size, t.profile_size);
         }
     }
 }
@@ -169,6 +170,17 @@ fn each_check_names_its_field() {
     );
     assert_eq!(after(|f| put32(f, RECORD + 80, 0)), blob("max_instance"));
     assert_eq!(after(|f| f.truncate(f.len() - 1)), (Some(2), "size"));
+
+    // The array in the payload, which knows the class of each type.
+    let info = "gsp_rmctrl_vgpu_info";
+    for at in [TYPE + 8, TYPE + 16] {
+        assert_eq!(after(|f| put64(f, at, u64::MAX)), blob(info));
+        assert_eq!(after(|f| put64(f, at, 1 << 20)), blob(info));
+    }
+    assert_eq!(after(|f| put64(f, TYPE + 16, 391)), blob(info));
+    let payload = RECORD + 29 * 96;
+    assert_eq!(after(|f| put32(f, payload + 4, 28)), blob(info));
+    assert_eq!(after(|f| put32(f, payload + 8, 12345)), blob(info));
 }
 
 #[test]
@@ -179,6 +191,17 @@ fn a_board_without_types_is_refused() {
     };
     let error = Metadata::parse(good(), &host).err().unwrap();
     assert_eq!(error.field, "device_id");
+}
+
+/// A slice of MIG has no class: it cannot be placed beside others.
+#[test]
+fn types_of_mig_have_no_class() {
+    let mut file = good().to_vec();
+    put32(&mut file, RECORD + 29 * 96 + 8 + 356, 1);
+    seal(&mut file);
+    let metadata = Metadata::parse(&file, &HOST).unwrap();
+    let sizes: Vec<_> = metadata.types().map(|t| t.profile_size >> 30).collect();
+    assert_eq!(sizes[..3], [0, 2, 1]);
 }
 
 /// Files may carry longer records than this driver knows.
@@ -222,6 +245,12 @@ fn blobs_of_one_board_add_up() {
         .enumerate()
     {
         put32(record, 0, 5000 + n as u32);
+    }
+    seal(&mut file);
+    assert_eq!(error(&file).field, "gsp_rmctrl_vgpu_info");
+    let infos = second + 29 * 96 + 8;
+    for n in 0..29 {
+        put32(&mut file, infos + n * 5224, 5000 + n as u32);
     }
     seal(&mut file);
     let metadata = Metadata::parse(&file, &HOST).unwrap();

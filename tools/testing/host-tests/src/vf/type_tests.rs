@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Channel counts, the homogeneous rule, sysfs text, and the status machine.
+//! Channel counts, sysfs text, and the status machine.
 
 use super::channels::channel_count;
-use super::listing::{line, parse_id, BadNumber};
-use super::placement::{self, Candidate, Homogeneous};
+use super::listing::{line, parse_id, parse_placement, parse_uuid, write_uuid, BadNumber};
 use super::status::{Status, Step};
 use proptest::prelude::*;
 
@@ -18,57 +17,19 @@ fn channels_are_a_power_of_two_share() {
     assert_eq!(channel_count(2048, 0), None);
 }
 
-const A: Candidate = Candidate {
-    id: 949,
-    max_instance: 2,
-};
-const B: Candidate = Candidate {
-    id: 950,
-    max_instance: 1,
-};
-
-#[test]
-fn selections_are_of_one_type() {
-    let mut h = Homogeneous::new();
-    assert_eq!(h.change(0, Some(A)), Ok(()));
-    assert_eq!(h.change(949, Some(A)), Ok(()), "same again");
-    assert_eq!(h.count(), 1);
-    assert_eq!(h.change(0, Some(B)), Err(placement::Refusal::OtherType));
-    assert_eq!(h.change(0, Some(A)), Ok(()));
-    assert_eq!(h.change(0, Some(A)), Err(placement::Refusal::Full));
-    let before = h;
-    let refused = h.change(949, Some(B));
-    assert_eq!((refused, h), (Err(placement::Refusal::OtherType), before));
-    assert_eq!(h.change(949, None), Ok(()));
-    assert_eq!(h.change(949, Some(B)), Ok(()), "the only holder re-selects");
-    assert_eq!(
-        (h.count(), h.can_add(B)),
-        (1, Err(placement::Refusal::Full))
-    );
-    assert_eq!(h.change(950, None), Ok(()));
-    assert_eq!(h.change(0, None), Ok(()), "nothing to deselect");
-    assert_eq!(h.count(), 0);
-    assert_eq!(h.can_add(A), Ok(()));
-}
-
 proptest! {
-    /// Whatever is written to whichever VF, the count is the number of VFs with a type, all of
-    /// them have the same one, and no more than its maximum.
     #[test]
-    fn the_count_is_the_number_of_selections(writes in prop::collection::vec((0..4usize, 0..4u32), 0..60)) {
-        let candidate = |id| (id != 0).then_some(Candidate { id, max_instance: id });
-        let mut vfs = [0u32; 4];
-        let mut h = Homogeneous::new();
-        for (vf, id) in writes {
-            let before = h;
-            match h.change(vfs[vf], candidate(id)) {
-                Ok(()) => vfs[vf] = id,
-                Err(_) => prop_assert_eq!(h, before),
-            }
-            let chosen: Vec<u32> = vfs.iter().copied().filter(|id| *id != 0).collect();
-            prop_assert_eq!(h.count() as usize, chosen.len());
-            prop_assert!(chosen.iter().all(|id| *id == chosen[0] && chosen.len() <= *id as usize));
-        }
+    fn uuids_read_as_they_are_written(uuid in any::<[u8; 16]>()) {
+        let mut text = String::new();
+        write_uuid(&mut text, &uuid).unwrap();
+        prop_assert_eq!(text.len(), 36);
+        prop_assert_eq!(parse_uuid(text.as_bytes()), Some(uuid));
+        prop_assert_eq!(parse_uuid(text.to_uppercase().as_bytes()), Some(uuid));
+    }
+
+    #[test]
+    fn texts_that_are_no_uuid_do_not_panic(text in prop::collection::vec(prop_oneof![Just(b'-'), Just(b'a'), any::<u8>()], 0..40)) {
+        let _ = parse_uuid(&text);
     }
 
     #[test]
@@ -92,6 +53,36 @@ fn ids_are_decimal_numbers() {
     }
     assert_eq!(parse_id(b"4294967295"), Ok(u32::MAX));
     assert_eq!(parse_id(b"4294967296"), Err(BadNumber::OutOfRange));
+}
+
+#[test]
+fn placements_are_numbers_or_auto() {
+    assert_eq!(parse_placement(b"auto\n"), Ok(None));
+    assert_eq!(parse_placement(b"24\n"), Ok(Some(24)));
+    assert_eq!(parse_placement(b"65535"), Ok(Some(65535)));
+    assert_eq!(parse_placement(b"65536"), Err(BadNumber::OutOfRange));
+    for bad in ["", "none", "auto ", "-1"] {
+        let parsed = parse_placement(bad.as_bytes());
+        assert_eq!(parsed, Err(BadNumber::NotANumber), "{bad:?}");
+    }
+}
+
+#[test]
+fn uuids_have_one_form() {
+    let text = "24ef8ff7-3ed5-11ef-ae36-9758b1cb0c87";
+    let uuid = parse_uuid(format!("{text}\n").as_bytes()).unwrap();
+    assert_eq!((uuid[0], uuid[4], uuid[15]), (0x24, 0x3e, 0x87));
+    for bad in [
+        "",
+        "24ef8ff73ed511efae369758b1cb0c87",
+        "24ef8ff7-3ed5-11ef-ae36-9758b1cb0c8",
+        "24ef8ff7-3ed5-11ef-ae36-9758b1cb0c877",
+        "24ef8ff7-3ed5-11ef-ae36_9758b1cb0c87",
+        "24ef8ff7-3ed5-11ef-ae36-9758b1cb0cg7",
+        "{24ef8ff7-3ed5-11ef-ae36-9758b1cb0c87}",
+    ] {
+        assert_eq!(parse_uuid(bad.as_bytes()), None, "{bad}");
+    }
 }
 
 #[test]
