@@ -38,6 +38,7 @@
 /// Linux resource index of BAR1, the window of the CPU on frame buffer.
 const BAR1: u32 = 1;
 
+mod attachment;
 mod bringup;
 mod copying;
 mod faults;
@@ -49,16 +50,18 @@ mod scrubbing;
 mod types;
 mod watch;
 
+pub use attachment::{
+    Attachment,
+    OpenVf, //
+};
 pub use faults::{
     Fault,
     TaskEvent, //
 };
 pub use handle::{
-    Attachment,
     Client,
     Event,
-    Handle,
-    OpenVf, //
+    Handle, //
 };
 pub use ops::Gpu;
 pub(crate) use registration::Registration;

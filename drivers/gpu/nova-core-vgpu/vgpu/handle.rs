@@ -18,7 +18,6 @@ use core::any::Any;
 
 use kernel::{
     device,
-    fmt,
     new_mutex,
     pci,
     prelude::*,
@@ -29,8 +28,11 @@ use kernel::{
 };
 
 use super::{
+    attachment::OpenVfs,
+    Attachment,
     Fault,
     Gpu,
+    OpenVf,
     Support, //
 };
 
@@ -201,7 +203,7 @@ impl Handle {
     /// `EINVAL` if there cannot be such a VF, `EBUSY` if it is open already, and while SR-IOV is being
     /// reconfigured or the system goes to sleep, `ENODEV` once the PF is going away.
     #[inline(never)]
-    fn open_vf(self: &Arc<Self>, index: u16) -> Result<OpenVf> {
+    pub(super) fn open_vf(self: &Arc<Self>, index: u16) -> Result<OpenVf> {
         let bit = 1u64.checked_shl(index.into()).ok_or(EINVAL)?;
         let mut state = self.state.lock();
         match state.access {
@@ -214,6 +216,11 @@ impl Handle {
             handle: self.clone(),
             bit,
         })
+    }
+
+    /// The guest that used the VF with this bit is gone.
+    pub(super) fn close_vf(&self, bit: u64) {
+        self.state.lock().open_vfs &= !bit;
     }
 
     /// Starts a change of SR-IOV: keeps VFs from being opened and asks the client. The change ends
@@ -309,7 +316,7 @@ impl Handle {
 
     /// Ends one attachment; the last one takes the client along.
     #[inline(never)]
-    fn detach(&self) {
+    pub(super) fn detach(&self) {
         let mut clients = self.clients.lock();
         clients.attached -= 1;
         let last = if clients.attached == 0 {
@@ -320,75 +327,6 @@ impl Handle {
         drop(clients);
         // Freeing the client may ask firmware: not under a lock.
         drop(last);
-    }
-}
-
-/// Proof of being attached to a PF. Dropping it detaches.
-pub struct Attachment<C: Client> {
-    client: Arc<C>,
-    handle: Arc<Handle>,
-}
-
-impl<C: Client> Attachment<C> {
-    /// The client that all VFs of the PF share.
-    pub fn client(&self) -> &Arc<C> {
-        &self.client
-    }
-
-    /// The operations.
-    pub fn gpu(&self) -> &Arc<Gpu> {
-        &self.handle.gpu
-    }
-
-    /// See [`Handle::open_vf`].
-    pub fn open_vf(&self, index: u16) -> Result<OpenVf> {
-        self.handle.open_vf(index)
-    }
-}
-
-impl<C: Client> Drop for Attachment<C> {
-    fn drop(&mut self) {
-        self.handle.detach();
-    }
-}
-
-/// A guest uses a VF. Dropping it ends that.
-pub struct OpenVf {
-    handle: Arc<Handle>,
-    bit: u64,
-}
-
-impl OpenVf {
-    #[inline(never)]
-    fn close(&self) {
-        self.handle.state.lock().open_vfs &= !self.bit;
-    }
-}
-
-impl Drop for OpenVf {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-/// VFs that are open; shown as "VF 0, VF 3".
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OpenVfs(u64);
-
-impl OpenVfs {
-    /// How many.
-    pub(crate) fn count(self) -> u32 {
-        self.0.count_ones()
-    }
-}
-
-impl fmt::Display for OpenVfs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let open = (0..u64::BITS).filter(|index| self.0 & 1 << index != 0);
-        for (n, index) in open.enumerate() {
-            write!(f, "{}VF {}", if n == 0 { "" } else { ", " }, index)?;
-        }
-        Ok(())
     }
 }
 
