@@ -287,7 +287,7 @@ impl CopyEngine {
                 "channel {} is not gone, its memory is lost until the next boot\n",
                 channel.chid()
             );
-            KBox::into_inner(channel).abandon();
+            KBox::into_inner(channel).abandon(&self.parts);
             flights.abandon();
         }
     }

@@ -330,7 +330,7 @@ impl State {
     pub(super) fn retire(&mut self, channel: KBox<Channel>, flights: Flights) {
         if self.retired.reserve(1, GFP_KERNEL).is_err() {
             // Nobody will ask for it again, so nobody may ever use what it has.
-            KBox::into_inner(channel).abandon();
+            core::mem::forget(channel);
             flights.abandon();
             return;
         }

@@ -191,7 +191,7 @@ impl Manager {
         self.ask_for_scrub();
     }
 
-    /// Keeps a range out of use for ever.
+    /// Keeps a range that nobody will give back out of use until the GPU is reset.
     pub(crate) fn quarantine(&mut self, range: &Range<u64>) {
         self.pool.quarantine(range);
     }
@@ -229,7 +229,7 @@ impl Manager {
         self.wake();
     }
 
-    /// The GPU has been reset: all of its memory is dirty.
+    /// The GPU has been reset: all of its memory is dirty, and nothing is in quarantine.
     pub(crate) fn soil(&mut self) {
         self.pool.soil();
         self.ask_for_scrub();

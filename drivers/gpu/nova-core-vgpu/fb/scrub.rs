@@ -275,7 +275,7 @@ impl<T: Tables> Pool<T> {
         self.taken.release(range).map(|_| ())
     }
 
-    /// Keeps a range out of use for ever.
+    /// Keeps a range out of use until [`Self::soil`].
     pub(crate) fn quarantine(&mut self, range: &Range<u64>) {
         self.taken.set_owner(range, FbOwner::Quarantine);
     }
@@ -331,14 +331,26 @@ impl<T: Tables> Pool<T> {
         self.claims.give_up(error);
     }
 
-    /// All memory may have changed, such as by a reset of the GPU.
+    /// The GPU has been reset: all memory may have changed, and whoever used what is in quarantine
+    /// is gone.
     pub(crate) fn soil(&mut self) {
+        while let Some(range) = self.first_in_quarantine() {
+            if self.taken.release(&range).is_err() {
+                break;
+            }
+        }
         for &(start, end) in self.taken.regions() {
             self.unclean.soil(&(start..end));
         }
         self.claims.soil();
         self.backoff.clear();
         self.spoiled = self.filling.is_some();
+    }
+
+    fn first_in_quarantine(&self) -> Option<Range<u64>> {
+        let mut live = self.taken.live();
+        let span = live.find(|span| span.owner == FbOwner::Quarantine)?;
+        Some(span.range())
     }
 
     /// Who has what.

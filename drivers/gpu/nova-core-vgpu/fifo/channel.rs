@@ -345,9 +345,10 @@ impl Channel {
         self.names.put(parts, true);
     }
 
-    /// Never gives anything back: nobody knows who uses it.
-    pub(crate) fn abandon(self) {
-        self.memory.abandon();
+    /// Keeps what it has out of use, at least until the GPU is reset: nobody knows who uses it.
+    pub(crate) fn abandon(self, parts: &Parts) {
+        self.names.quarantine(parts);
+        self.memory.abandon(parts);
     }
 
     /// Its ID on the runlist of the engine.

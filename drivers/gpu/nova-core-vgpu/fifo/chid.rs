@@ -18,7 +18,8 @@
 //! Sizes are powers of two and ranges are naturally aligned, as the host resource manager does it
 //! (OGKM 570.144 `kernel_vgpu_mgr.c`).
 //!
-//! A range that firmware did not confirm to have let go stays with the owner "quarantine".
+//! A range that firmware did not confirm to have let go stays with the owner "quarantine", until the
+//! GPU is reset.
 //!
 //! Pure: also compiled on the host by `tools/testing/host-tests`.
 
@@ -263,6 +264,18 @@ impl<R: DerefMut<Target = [Runlist]>, L: DerefMut<Target = [Lease]>> Pool<R, L> 
     ) -> Result<(), ChidError> {
         self.find(ids, runlist)?.owner = ChannelOwner::Quarantine;
         Ok(())
+    }
+
+    /// Gives back all that is in quarantine, because the GPU has been reset.
+    pub(crate) fn end_quarantine(&mut self) {
+        let mut at = 0;
+        while let Some(lease) = self.leases.get_mut(at) {
+            if lease.is_live() && lease.owner == ChannelOwner::Quarantine {
+                let lease = core::mem::take(lease);
+                self.mark(&lease, false);
+            }
+            at += 1;
+        }
     }
 
     /// Number of IDs that all runlists have.

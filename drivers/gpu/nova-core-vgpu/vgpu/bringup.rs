@@ -210,6 +210,9 @@ pub(super) fn again(core: &gpu::Gpu<'_>, gpu: &Gpu, support: Support) -> Result 
         .lock()
         .restart(pdev.resource_len(BAR1)?, info.bar1_pde_base)?;
     *gpu.ids.lock() = ids;
+    if let Some(pool) = (*gpu.channels.lock()).as_mut() {
+        pool.end_quarantine();
+    }
     gpu.fb_is_lost();
     Ok(())
 }

@@ -328,9 +328,14 @@ impl Gpu {
         }
     }
 
-    /// Gives frame buffer back.
-    pub(super) fn release_fb(&self, range: &Range<u64>) {
-        self.fb.lock().release(self.dev(), range);
+    /// Gives frame buffer back, or keeps it out of use if somebody may still use it in boot number
+    /// `quarantine`.
+    pub(super) fn release_fb(&self, range: &Range<u64>, quarantine: Option<u32>) {
+        let mut fb = self.fb.lock();
+        match quarantine {
+            Some(boot) if !self.is_past(boot) => fb.quarantine(range),
+            _ => fb.release(self.dev(), range),
+        }
     }
 
     /// Gives channel IDs back.
@@ -348,7 +353,7 @@ impl Gpu {
         }
     }
 
-    /// Keeps channel IDs out of use.
+    /// Keeps channel IDs out of use until the GPU is reset.
     pub(super) fn quarantine_channels(&self, ids: &Range<u32>) {
         if let Some(pool) = (*self.channels.lock()).as_mut() {
             // Cannot fail: whoever calls this holds them.

@@ -3,8 +3,8 @@
 //! Owners of what the GPU gives: dropping one gives it back.
 //!
 //! ```text
-//!   FbRange       frame buffer           quarantine(): never used again, because firmware
-//!   ChannelRange  channel IDs                          did not confirm that it has let go
+//!   FbRange       frame buffer           quarantine(): not used before the GPU is reset, because
+//!   ChannelRange  channel IDs                          firmware did not confirm that it has let go
 //!   RmClient      client in GSP-RM
 //! ```
 //!
@@ -14,7 +14,13 @@ use core::ops::Range;
 
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
 };
 
 use super::{
@@ -46,11 +52,22 @@ pub use bar1::Bar1Mapping;
 struct FbReservation {
     gpu: Arc<Gpu>,
     range: Range<u64>,
+    /// In which boot somebody may go on using it after it is dropped; 0: nobody does.
+    quarantine: Atomic<u32>,
+}
+
+impl FbReservation {
+    /// Whoever drops it last keeps the range out of use.
+    fn quarantine(&self) {
+        self.quarantine.store(self.gpu.life().boots(), Relaxed);
+    }
 }
 
 impl Drop for FbReservation {
     fn drop(&mut self) {
-        self.gpu.release_fb(&self.range);
+        let boot = self.quarantine.load(Relaxed);
+        self.gpu
+            .release_fb(&self.range, (boot != 0).then_some(boot));
     }
 }
 
@@ -60,7 +77,12 @@ pub struct FbRange(Arc<FbReservation>);
 impl FbRange {
     pub(super) fn new(gpu: Arc<Gpu>, range: Range<u64>) -> Result<Self> {
         // Dropping the reservation gives the range back if there is no memory for it.
-        Ok(Self(Arc::new(FbReservation { gpu, range }, GFP_KERNEL)?))
+        let reservation = FbReservation {
+            gpu,
+            range,
+            quarantine: Atomic::new(0),
+        };
+        Ok(Self(Arc::new(reservation, GFP_KERNEL)?))
     }
 
     /// First byte, as an address of frame buffer.
@@ -93,10 +115,10 @@ impl FbRange {
         })
     }
 
-    /// Keeps the range out of use for as long as the PF is bound.
+    /// Gives the range back, but keeps it out of use until the GPU is reset.
     #[inline(never)]
     pub fn quarantine(self) {
-        self.0.gpu.fb.lock().quarantine(&self.0.range);
+        self.0.quarantine();
     }
 }
 
@@ -126,7 +148,7 @@ impl ChannelRange {
         self.ids.end - self.ids.start
     }
 
-    /// Keeps the IDs out of use for as long as the PF is bound.
+    /// Gives the IDs back, but keeps them out of use until the GPU is reset.
     #[inline(never)]
     pub fn quarantine(mut self) {
         self.gpu.quarantine_channels(&self.ids);

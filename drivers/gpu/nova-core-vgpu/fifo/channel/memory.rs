@@ -146,7 +146,12 @@ impl Video {
     fn release(self, gpu: &Gpu<'_>, parts: &Parts) {
         // The CPU must not reach addresses that show something else.
         drop(self.userd);
-        let unmapped = parts.bar1.lock().unmap(gpu.bar(), &self.va);
+        let unmapped = if gpu.cmdq().is_alive() {
+            parts.bar1.lock().unmap(gpu.bar(), &self.va)
+        } else {
+            // The tables are lost with their firmware: the next boot begins with others.
+            Ok(())
+        };
         if let Err(e) = unmapped {
             dev_err!(
                 gpu.pdev(),
@@ -156,6 +161,11 @@ impl Video {
             );
         }
         parts.fb.lock().release(gpu.pdev().as_ref(), &self.range);
+    }
+
+    fn abandon(self, parts: &Parts) {
+        drop(self.userd);
+        parts.fb.lock().quarantine(&self.range);
     }
 }
 
@@ -327,8 +337,10 @@ impl Memory {
         self.video.release(gpu, parts);
     }
 
-    /// Never gives anything back: nobody knows who uses it.
-    pub(super) fn abandon(self) {
+    /// Keeps everything out of use, because nobody knows who uses it. What the GPU has comes back
+    /// when it is reset, but for the page tables; system memory does not.
+    pub(super) fn abandon(self, parts: &Parts) {
         core::mem::forget((self.vmm, self.buffer, self.method_buffer));
+        self.video.abandon(parts);
     }
 }

@@ -147,6 +147,21 @@ fn owners() {
 }
 
 #[test]
+fn a_reset_ends_quarantine() {
+    let mut p = pool(&[2048, 1024]);
+    let a = p.reserve_any(64, ChannelOwner::Guest(3)).unwrap();
+    let b = p.reserve_any(64, ChannelOwner::Guest(4)).unwrap();
+    let own = p.reserve_host(3).unwrap();
+    p.quarantine(&a, None).unwrap();
+    p.quarantine(&(own..own + 1), Some(3)).unwrap();
+    p.end_quarantine();
+    assert_eq!(p.free(), 1024 - 64 - 64);
+    assert_eq!(p.reserve_host(3), Ok(own));
+    assert_eq!(p.reserve_any(64, GUEST), Ok(a));
+    assert_eq!(p.release(&b, None), Ok(()), "in use, and not in quarantine");
+}
+
+#[test]
 fn bad_counts_and_tables() {
     let mut p = pool_with(&[2048], 1);
     for bad in [

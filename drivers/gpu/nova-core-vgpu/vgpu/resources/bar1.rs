@@ -243,7 +243,7 @@ impl Bar1Mapping {
         let result = self.gpu.bar1.lock().unmap(core.bar(), &self.va);
         if let Err(e) = result {
             // The GPU may still show it there.
-            self.gpu.fb.lock().quarantine(&self.fb.range);
+            self.fb.quarantine();
             dev_err!(
                 self.gpu.dev(),
                 "cannot unmap BAR1 {:#x}, its FB {:#x}..{:#x} stays out of use: {:?}\n",

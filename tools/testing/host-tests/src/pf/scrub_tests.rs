@@ -319,6 +319,23 @@ fn quarantine_and_bad_releases() {
 }
 
 #[test]
+fn a_reset_ends_quarantine() {
+    let mut p = pool(&[0..4 * G]);
+    scrub_all(&mut p, 0);
+    let a = ready(p.reserve(&req(G), tenant(1)));
+    let b = ready(p.reserve(&req(G), tenant(2)));
+    let c = ready(p.reserve(&req(2 * G), tenant(3)));
+    p.quarantine(&a);
+    p.quarantine(&c);
+    p.soil();
+    assert_eq!((p.states().taken, p.states().dirty), (G, 3 * G));
+    scrub_all(&mut p, 0);
+    assert_eq!((p.states().taken, p.states().clean), (G, 3 * G));
+    assert_eq!(ready(p.reserve(&req(2 * G), tenant(4))), c);
+    assert_eq!(p.release(&b), Ok(()), "what is in use stays with its owner");
+}
+
+#[test]
 fn nobody_waits_for_an_engine_that_is_gone() {
     let mut p = pool(&[0..4 * G]);
     let range = claimed(p.reserve(&req(G), tenant(1)));
@@ -542,6 +559,7 @@ proptest! {
                     // What is being filled may have been so before.
                     memory.pages.borrow_mut().fill(u32::MAX);
                     p.soil();
+                    kept.clear();
                     if filling.take().is_some() {
                         p.done(now, Ok(()));
                     }
