@@ -7,7 +7,7 @@
 //!  sriov_configure  VFs come and go
 //!  reset            VF driver told ─▶ Slot emptied ─▶ [reset] ─▶ Slot filled ─▶ VF driver told
 //!  sleep            no VF open? ─▶ the same
-//!  error            the same, but the GPU is not touched before the slot has been reset
+//!  error            link frozen: the same, but GSP is not asked; else only if GSP is dead
 //!  shutdown         Slot emptied
 //!  unbind           VFs gone ─▶ Slot emptied ─▶ no more DMA ─▶ vgpu::Registration ─▶ BAR0
 //! ```
@@ -37,7 +37,10 @@ use crate::{
     gpu::{
         self,
         loss::Loss,
-        phase::Step,
+        phase::{
+            Phase,
+            Step, //
+        },
         slot::Slot, //
     },
     vgpu, //
@@ -77,6 +80,23 @@ impl NovaCoreVgpu<'_> {
         Ok(())
     }
 
+    /// Lets go of the GPU without asking it, because of an error of the link: vGPUs are dead, and the
+    /// GPU cannot reach memory any more. Does nothing when that is done already.
+    fn cut_off(&self, pdev: &pci::Device<Core<'_>>) {
+        if self.slot.life().phase() == Phase::Resetting {
+            return;
+        }
+        self.vgpu.handle().begin_reset();
+        // Instead of GSP being stopped: nobody must write to memory that is freed.
+        pdev.clear_master();
+        self.slot.lost(Loss::Link);
+        self.vgpu.tell(&vgpu::Event::Lost);
+        if self.slot.life().step(Step::Reset).is_ok() {
+            self.vgpu.quiesce();
+            self.slot.cut_off();
+        }
+    }
+
     /// Takes `step`, which leads to a phase in which the GPU is booted, and boots the GPU again.
     ///
     /// # Errors
@@ -96,6 +116,7 @@ impl NovaCoreVgpu<'_> {
                     pdev.as_ref().name()
                 );
             })?;
+        self.vgpu.begin();
         self.vgpu.tell(&vgpu::Event::Restored);
         Ok(())
     }
@@ -171,6 +192,9 @@ impl pci_ext::Driver for NovaCoreVgpuDriver {
                     vgpu::Registration::new(core, slot.gate().clone()),
                     GFP_KERNEL,
                 ))?,
+                _: {
+                    vgpu.begin();
+                },
             }))
         })
     }
@@ -234,20 +258,55 @@ impl pci_ext::Driver for NovaCoreVgpuDriver {
         data: Pin<&Self::Data<'bound>>,
         channel: Channel,
     ) -> Recovery {
+        let open = data.vgpu.handle().open_vfs();
+        let (vgpus, are_lost) = match open.count() {
+            0 => ("", ""),
+            _ => ("; vGPUs of ", " are lost"),
+        };
         match channel {
-            // GSP and the health check will tell whether it matters.
+            // The registers will tell whether it matters.
             Channel::Normal => Recovery::CanRecover,
-            Channel::Frozen | Channel::Failed => {
-                data.vgpu.handle().begin_reset();
-                data.slot.lost(Loss::Link);
-                let _ = data.stop(Step::Reset);
-                if channel == Channel::Frozen {
-                    Recovery::NeedReset
-                } else {
-                    dev_err!(pdev, "the PCI link has failed; unbind the driver\n");
-                    Recovery::Disconnect
-                }
+            Channel::Frozen => {
+                dev_err!(
+                    pdev,
+                    "PCI error: the link needs a reset{}{}{}\n",
+                    vgpus,
+                    open,
+                    are_lost
+                );
+                data.cut_off(pdev);
+                Recovery::NeedReset
             }
+            Channel::Failed => {
+                data.cut_off(pdev);
+                data.slot.life().reset_failed();
+                data.vgpu.handle().end_reset();
+                dev_err!(
+                    pdev,
+                    "PCI error: the PCI core could not recover the link{}{}{}; reset the PF (echo 1 > /sys/bus/pci/devices/{}/reset) or unbind and bind the driver\n",
+                    vgpus,
+                    open,
+                    are_lost,
+                    pdev.as_ref().name()
+                );
+                Recovery::Disconnect
+            }
+        }
+    }
+
+    fn mmio_enabled<'bound>(
+        pdev: &'bound pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Recovery {
+        match data.slot.registers() {
+            Ok(None) => Recovery::Recovered,
+            Ok(Some(loss)) => {
+                dev_err!(pdev, "PCI error: GSP is lost: {}; resetting\n", loss);
+                data.cut_off(pdev);
+                Recovery::NeedReset
+            }
+            // There is no GPU that the error could have hit.
+            Err(_) => Recovery::Recovered,
         }
     }
 
@@ -255,12 +314,19 @@ impl pci_ext::Driver for NovaCoreVgpuDriver {
         pdev: &'bound pci::Device<Core<'_>>,
         data: Pin<&Self::Data<'bound>>,
     ) -> Recovery {
+        // If another function has asked for it, there was a GSP until now.
+        data.cut_off(pdev);
         let result = data.start(pdev, Step::ResetDone);
         data.vgpu.handle().end_reset();
         match result {
             Ok(()) => Recovery::Recovered,
             Err(_) => Recovery::Disconnect,
         }
+    }
+
+    fn error_resume<'bound>(pdev: &'bound pci::Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) {
+        let phase = data.slot.life().phase();
+        dev_info!(pdev, "PCI error: over, GSP is {}\n", phase.name());
     }
 
     fn sriov_configure<'bound>(

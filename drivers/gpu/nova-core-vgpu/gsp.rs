@@ -209,6 +209,13 @@ impl<'gpu> Gsp<'gpu> {
         unload::shut_down(&self.engines, &self.cmdq, &self.booted.teardown);
     }
 
+    /// Leaves GSP as it is: nobody can be asked to stop it, and it cannot do DMA. Requests fail with
+    /// `ENODEV` from then on.
+    pub(crate) fn leave(&self) {
+        self.stopped.store(true, Relaxed);
+        self.cmdq.close();
+    }
+
     /// Asks for the facts about the GPU.
     ///
     /// # Errors

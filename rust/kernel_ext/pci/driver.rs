@@ -179,8 +179,23 @@ pub trait Driver: Sized + 'static {
         build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
     }
 
-    /// The slot has been reset because [`error_detected`](Self::error_detected) asked for it.
-    /// Configuration space has been restored.
+    /// The device can be accessed after an error that nobody needs a reset for so far. Says whether
+    /// it works.
+    fn mmio_enabled<'bound>(
+        dev: &'bound pci::Device<Core<'_>>,
+        data: Pin<&Self::Data<'bound>>,
+    ) -> Recovery {
+        let _ = (dev, data);
+        build_error!(kernel::error::VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The recovery from an error has succeeded for all devices that take part in it.
+    fn error_resume<'bound>(dev: &'bound pci::Device<Core<'_>>, data: Pin<&Self::Data<'bound>>) {
+        let _ = (dev, data);
+    }
+
+    /// The slot has been reset because some driver asked for it, see
+    /// [`error_detected`](Self::error_detected). Configuration space has been restored.
     fn slot_reset<'bound>(
         dev: &'bound pci::Device<Core<'_>>,
         data: Pin<&Self::Data<'bound>>,

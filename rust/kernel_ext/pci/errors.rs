@@ -5,9 +5,13 @@
 //! ```text
 //!   reset          reset_prepare() ── state saved ── FLR ── state restored ── reset_done()
 //!
-//!   error (AER)    error_detected(channel) ── NeedReset ── link reset ── slot_reset()
-//!                         ├── CanRecover, Recovered: the device goes on
-//!                         └── Disconnect: it stays as it is
+//!   error (AER)    error_detected(channel) ── NeedReset ─────────┬── link reset ── slot_reset()
+//!                         ├── CanRecover ── mmio_enabled() ── " ─'                     │
+//!                         │                     └── Recovered ──── resume() ───────────'
+//!                         └── Disconnect: it stays as it is, error_detected(Failed)
+//!
+//! One device that needs a reset makes all below the same port take part in it, whatever their
+//! drivers have said: `slot_reset()` may come without `error_detected()` having asked for it.
 //! ```
 //!
 //! All are called with the device lock held (`Documentation/PCI/pci-error-recovery.rst`).
@@ -71,8 +75,18 @@ impl<T: Driver> Adapter<T> {
         } else {
             None
         },
+        mmio_enabled: if T::HAS_MMIO_ENABLED {
+            Some(Self::mmio_enabled_callback)
+        } else {
+            None
+        },
         slot_reset: if T::HAS_SLOT_RESET {
             Some(Self::slot_reset_callback)
+        } else {
+            None
+        },
+        resume: if T::HAS_ERROR_RESUME {
+            Some(Self::error_resume_callback)
         } else {
             None
         },
@@ -125,6 +139,25 @@ impl<T: Driver> Adapter<T> {
         let (pdev, data) = unsafe { Self::parts(raw) };
 
         T::error_detected(pdev, data, Channel::from_raw(channel)).to_raw()
+    }
+
+    extern "C" fn mmio_enabled_callback(raw: *mut bindings::pci_dev) -> bindings::pci_ers_result_t {
+        if !Self::has_data(raw) {
+            return bindings::pci_ers_result_PCI_ERS_RESULT_NONE;
+        }
+        // SAFETY: The PCI core holds the lock of the device, which has its data.
+        let (pdev, data) = unsafe { Self::parts(raw) };
+
+        T::mmio_enabled(pdev, data).to_raw()
+    }
+
+    extern "C" fn error_resume_callback(raw: *mut bindings::pci_dev) {
+        if Self::has_data(raw) {
+            // SAFETY: The PCI core holds the lock of the device, which has its data.
+            let (pdev, data) = unsafe { Self::parts(raw) };
+
+            T::error_resume(pdev, data);
+        }
     }
 
     extern "C" fn slot_reset_callback(raw: *mut bindings::pci_dev) -> bindings::pci_ers_result_t {

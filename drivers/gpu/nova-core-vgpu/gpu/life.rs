@@ -7,7 +7,8 @@
 //!                                ├──▶ phase, number of boots, why it was lost
 //!   cmdq, health, PCI ─ lost() ──┘         │
 //!      the first one only                  ├──▶ Gate: who may enter
-//!                                          └──▶ Watch: woken up, tells everybody
+//!                                          └──▶ Watch: woken up, tells everybody (but of an
+//!                                               error of the link, of which the PCI core tells)
 //! ```
 //!
 //! [`Life::lost`] is short and waits for nobody: what there is to do about a loss (keep the logs,
@@ -40,6 +41,19 @@ struct State {
     /// It is, and nobody has been told.
     untold: bool,
     watcher: Option<Caller>,
+}
+
+impl State {
+    /// Takes a step that leads to [`Phase::Lost`]; false if it is not possible.
+    fn fail(&mut self, step: Step, loss: Loss) -> bool {
+        let Some(phase) = self.phase.next(step) else {
+            return false;
+        };
+        self.phase = phase;
+        self.losses = self.losses.saturating_add(1);
+        self.loss = Some(loss);
+        true
+    }
 }
 
 /// The life of one GPU. The lock is innermost and held for a few instructions.
@@ -107,14 +121,13 @@ impl Life {
     pub(crate) fn lost(&self, loss: Loss) -> bool {
         let mut state = self.state.lock();
 
-        let Some(phase) = state.phase.next(Step::Fail) else {
+        if !state.fail(Step::Fail, loss) {
             return false;
-        };
-        state.phase = phase;
-        state.losses = state.losses.saturating_add(1);
-        state.loss = Some(loss);
-        state.untold = true;
-        let watcher = state.watcher.clone();
+        }
+        // The callback that brings an error of the link tells of it, and nobody else is to read
+        // registers.
+        state.untold = loss != Loss::Link;
+        let watcher = state.watcher.clone().filter(|_| state.untold);
         drop(state);
 
         if let Some(watcher) = watcher {
@@ -123,15 +136,14 @@ impl Life {
         true
     }
 
-    /// GSP did not boot again.
+    /// GSP did not boot again. The caller tells everybody.
     pub(crate) fn boot_failed(&self) {
-        let mut state = self.state.lock();
+        self.state.lock().fail(Step::BootFailed, Loss::Boot);
+    }
 
-        if let Some(phase) = state.phase.next(Step::BootFailed) {
-            state.phase = phase;
-            state.losses = state.losses.saturating_add(1);
-            state.loss = Some(Loss::Boot);
-        }
+    /// The PF could not be reset after an error of the link. The caller tells everybody.
+    pub(crate) fn reset_failed(&self) {
+        self.state.lock().fail(Step::ResetFailed, Loss::Link);
     }
 
     /// The loss that nobody has been told of; the caller does it.

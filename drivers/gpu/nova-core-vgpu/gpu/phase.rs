@@ -10,6 +10,7 @@
 //!    |  '-- woken -- Suspended <------+---- sleep ---+  (an error while Resetting or
 //!    |                                |              |   Suspended changes nothing:
 //!    '----- reset over - Resetting <--+---- reset ---'   GSP does not run then)
+//!                            '--- reset failed --> Lost
 //!
 //!   any --- removed ---> Gone
 //! ```
@@ -53,6 +54,8 @@ pub(crate) enum Step {
     Reset,
     /// It has been reset.
     ResetDone,
+    /// It could not be reset.
+    ResetFailed,
     /// The driver loses the PF, or the system goes down.
     Remove,
 }
@@ -70,6 +73,7 @@ impl Phase {
             (Self::Suspended, Step::Wake) => Self::Booting,
             (Self::Running | Self::Lost, Step::Reset) => Self::Resetting,
             (Self::Resetting, Step::ResetDone) => Self::Booting,
+            (Self::Resetting, Step::ResetFailed) => Self::Lost,
             _ => return None,
         })
     }
@@ -92,8 +96,16 @@ mod tests {
     use super::{Phase::*, Step::*, *};
 
     const PHASES: [Phase; 6] = [Booting, Running, Suspended, Lost, Resetting, Gone];
-    const STEPS: [Step; 8] = [
-        Booted, BootFailed, Fail, Sleep, Wake, Reset, ResetDone, Remove,
+    const STEPS: [Step; 9] = [
+        Booted,
+        BootFailed,
+        Fail,
+        Sleep,
+        Wake,
+        Reset,
+        ResetDone,
+        ResetFailed,
+        Remove,
     ];
 
     fn walk(steps: &[Step]) -> Option<Phase> {
@@ -114,6 +126,10 @@ mod tests {
         assert_eq!(walk(&[Booted, Fail, Sleep, Wake, Booted]), Some(Running));
         assert_eq!(
             walk(&[Booted, Reset, ResetDone, BootFailed, Reset, ResetDone, Booted]),
+            Some(Running)
+        );
+        assert_eq!(
+            walk(&[Booted, Reset, ResetFailed, Reset, ResetDone, Booted]),
             Some(Running)
         );
     }
@@ -154,6 +170,7 @@ mod tests {
             (Booting, Reset),
             (Running, Wake),
             (Running, ResetDone),
+            (Running, ResetFailed),
             (Lost, Booted),
         ] {
             assert_eq!(phase.next(step), None, "{phase:?} {step:?}");

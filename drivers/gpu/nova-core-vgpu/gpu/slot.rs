@@ -7,6 +7,7 @@
 //!   probe, reset_done, resume     boot():  Gpu::new ─▶ gate opened ─▶ Running
 //!   reset_prepare, suspend        stop():  gate closed, users waited for ─▶ drop of the Gpu
 //!   unbind, shutdown                         (stops GSP)
+//!   error of the link             cut_off(): the same, but GSP is left to the reset
 //! ```
 //!
 //! All of that happens in callbacks with the device lock held; the mutex is for the compiler, never
@@ -24,6 +25,7 @@ use kernel::{
 
 use super::{
     gate::Gate,
+    health,
     life::Life,
     loss::Loss,
     phase::Step,
@@ -93,6 +95,25 @@ impl<'bound> Slot<'bound> {
     pub(crate) fn lost(&self, loss: Loss) {
         if let Ok(gpu) = self.gate.look() {
             gpu.lost(loss);
+        }
+    }
+
+    /// Whether the GPU has lost GSP as far as its registers say.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Gate::look`].
+    pub(crate) fn registers(&self) -> Result<Option<Loss>> {
+        Ok(health::registers(&*self.gate.look()?))
+    }
+
+    /// Like [`Self::stop`] when registers are not to be relied upon: the GPU is about to be reset,
+    /// or is out of reach. It must not do DMA any more.
+    pub(crate) fn cut_off(&self) {
+        self.gate.close();
+        let gpu = self.gpu.lock().take();
+        if let Some(gpu) = gpu {
+            gpu.gsp().leave();
         }
     }
 

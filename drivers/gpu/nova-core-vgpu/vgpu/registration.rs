@@ -5,12 +5,13 @@
 //! ```text
 //!   probe    ... gpu, then Registration: handle, debugfs there, watch begins
 //!   lost     watch: logs kept -> VF driver told (Event::Lost)
-//!   reset    Event::Lost -> [gpu stopped, reset, booted] -> again() -> Event::Restored
+//!   reset    Event::Lost -> [gpu stopped, reset, booted] -> again() -> begin() -> Event::Restored
 //!   sleep    refused while a VF is open -> Event::Suspend -> ... again() -> Event::Restored
 //!   unbind   no attach, no open -> event -> VFs removed, their driver waited for
 //!            scrubbing ends before that: nobody waits for memory any more
 //!   drop     watch ends -> debugfs gone
 //!
+//!   begin    once the gate is open: scrubbing
 //!   quiesce  before a GPU is stopped, whatever for: events end -> scrubber waited for
 //!            -> copy engine stopped
 //! ```
@@ -130,8 +131,19 @@ impl<'bound> Registration<'bound> {
     pub(crate) fn again(&self, core: &gpu::Gpu<'bound>) -> Result {
         bringup::again(core, self.handle.gpu(), self.handle.support())?;
         let boot = Boot::new(core, &self.handle)?;
+        if self.handle.support() == Support::Supported {
+            // Now, while nobody can have the memory that it needs. The first use tries again.
+            let _ = self.handle.gpu().ce().prepare(core);
+        }
         *self.boot.lock() = Some(boot);
         Ok(())
+    }
+
+    /// The gate is open: begins what the driver itself does with the GPU.
+    pub(crate) fn begin(&self) {
+        if let Some(scrubbing) = self.boot.lock().as_ref().and_then(|b| b.scrubbing.as_ref()) {
+            scrubbing.start();
+        }
     }
 
     /// Ends what the driver itself does with the GPU, which is about to be stopped.

@@ -132,15 +132,15 @@ impl Gpu {
     }
 }
 
-/// Scrubs as long as it lives. To be dropped before the gate is closed and the copy engine is
+/// Scrubs from its start on, as long as it lives. To be dropped before the gate is closed and the copy engine is
 /// stopped.
 pub(super) struct Scrubbing {
     gpu: Arc<Gpu>,
-    _work: OnDemand,
+    work: OnDemand,
 }
 
 impl Scrubbing {
-    /// Starts to scrub.
+    /// Gets ready to scrub.
     pub(super) fn new(gpu: &Arc<Gpu>) -> Result<Self> {
         let begin = Instant::<Monotonic>::now();
         let worker = gpu.clone();
@@ -148,11 +148,15 @@ impl Scrubbing {
             // CAST: Time does not go back.
             scrub(&worker, || begin.elapsed().as_millis() as u64)
         })?;
-        gpu.fb.lock().start_scrubbing(work.caller());
         Ok(Self {
             gpu: gpu.clone(),
-            _work: work,
+            work,
         })
+    }
+
+    /// Begins. The gate is open: a fill before that would be one that has failed.
+    pub(super) fn start(&self) {
+        self.gpu.fb.lock().start_scrubbing(self.work.caller());
     }
 
     /// Ends it: nobody waits any more, and nothing new is begun. What is being filled goes on.
