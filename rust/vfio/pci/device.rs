@@ -289,6 +289,13 @@ impl<T: Driver> Device<T> {
         }
     }
 
+    /// Asks user space to give the device back, by the REQ event if it is connected. Losing the
+    /// device asks as well; this is for a driver that knows of it earlier.
+    pub fn signal_request(&self) {
+        // SAFETY: The device is registered.
+        unsafe { vfio::vfio_pci_core_request(self.vdev(), 0) };
+    }
+
     /// Tells user space that the device has failed, by the ERR event if it is connected.
     pub fn signal_error(&self) {
         // SAFETY: The PCI device is bound to this driver, and its driver data is the core device.

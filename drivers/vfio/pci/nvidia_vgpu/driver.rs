@@ -121,7 +121,7 @@ impl State {
     /// The vGPU, if its plugin can be talked to.
     pub(crate) fn running(&mut self) -> Option<&mut Instance> {
         match self.status {
-            Status::Running => self.instance.as_mut().filter(|i| i.is_alive()),
+            Status::Running => self.instance.as_mut().filter(|i| i.has_task()),
             _ => None,
         }
     }
@@ -275,7 +275,8 @@ impl Vf {
     /// firmware listens. Tells the user of the device.
     pub(crate) fn lose(dev: &Device<Self>) {
         let mut state = dev.state.lock();
-        if state.running().is_some() {
+        // Also one that has failed: firmware still has it.
+        if state.instance.as_ref().is_some_and(Instance::is_alive) {
             state.instance = None;
         }
         // Not possible for a device that is being opened or closed, which fails or ends by itself.

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //!   channel stopped          the guest's driver sees the error too, and recovers     warning
-//!   plugin task crashed      the vGPU is dead until its device is closed             error
+//!   plugin task crashed      the vGPU is dead until its device is closed, and its    error
+//!                            user is told by the error event of VFIO
 //!   plugin task: message     in the task's own log                                   warning
 //!   guest driver comes, goes                                                         information
 //!   others                                                                           debug

@@ -25,6 +25,7 @@ use core::ops::Range;
 
 use kernel::{
     device,
+    fmt,
     page::PAGE_SIZE,
     prelude::*,
     sync::{
@@ -154,6 +155,29 @@ enum Task {
     /// BOOTLOAD was sent, and no answer came.
     Unknown,
     Yes,
+}
+
+/// Why a vGPU did not survive a reset.
+pub(crate) enum ResetError {
+    /// The plugin did not take part.
+    Plugin(PluginError),
+    /// FB may hold what the guest has left.
+    Scrub(Error),
+}
+
+impl From<PluginError> for ResetError {
+    fn from(error: PluginError) -> Self {
+        Self::Plugin(error)
+    }
+}
+
+impl fmt::Display for ResetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plugin(e) => e.fmt(f),
+            Self::Scrub(e) => write!(f, "FB is not scrubbed: {e:?}"),
+        }
+    }
 }
 
 /// A vGPU. Fields drop in this order, after [`Drop::drop`] has stopped the plugin task.
@@ -316,11 +340,18 @@ impl Instance {
         Ok(allowed)
     }
 
-    /// Tells the plugin that the VF was reset.
-    pub(crate) fn reset(&mut self) -> Result<(), PluginError> {
+    /// Makes the vGPU as it was before the guest used it, after the VF was reset: the plugin
+    /// forgets the guest, versions are negotiated again, and FB is zero.
+    pub(crate) fn reset(&mut self) -> Result<(), ResetError> {
         self.plugin.reset()?;
         self.bme = false;
-        Ok(())
+        self.plugin.version_negotiation()?;
+        let memory = self.memory.as_ref().ok_or(ResetError::Scrub(ENODEV))?;
+        self.registered
+            .manager()
+            .gpu()
+            .fill(&memory.fb, 0..memory.fb.size(), 0)
+            .map_err(ResetError::Scrub)
     }
 
     /// The plugin task is there and has answered every message so far.
@@ -331,6 +362,11 @@ impl Instance {
     /// The firmware that the vGPU lives in runs, and can be asked.
     pub(crate) fn is_alive(&self) -> bool {
         self.client.as_ref().is_some_and(RmClient::is_alive)
+    }
+
+    /// The firmware runs, and has not reported that the plugin task has crashed.
+    pub(crate) fn has_task(&self) -> bool {
+        self.is_alive() && self.plugin.has_task()
     }
 
     /// Ends the task. Returns whether the firmware has let go of memory and channels.

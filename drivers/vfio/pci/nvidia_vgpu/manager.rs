@@ -214,19 +214,27 @@ impl Manager {
 }
 
 impl Manager {
+    /// The devices of the vGPUs that run. What they refer to is not to be let go under the lock.
+    fn devices(&self) -> [Option<Held<Vf>>; MAX_VFS] {
+        self.slots.lock().devices.clone()
+    }
+
     /// The vGPUs are dead, or have to be: whoever uses one learns it by the error event of VFIO.
     fn lose_all(&self) {
-        // A statement of its own: the lock must not be held while firmware is asked.
-        let devices = {
-            let slots = self.slots.lock();
-            // First of all, so that nobody waits for a plugin task with a VF's state locked.
-            for device in slots.devices.iter().flatten() {
-                device.observed.lost();
-            }
-            slots.devices.clone()
-        };
-        for device in devices.into_iter().flatten() {
+        // First of all, so that nobody waits for a plugin task with a VF's state locked.
+        for device in self.slots.lock().devices.iter().flatten() {
+            device.observed.lost();
+        }
+        for device in self.devices().into_iter().flatten() {
             Vf::lose(&device);
+        }
+    }
+
+    /// The VFs are about to be removed, one after the other, and each removal waits for its user:
+    /// asks all of them at once.
+    fn request_all(&self) {
+        for device in self.devices().into_iter().flatten() {
+            device.signal_request();
         }
     }
 
@@ -255,7 +263,11 @@ impl Client for Manager {
         match event {
             // The PF driver counts open VFs; this is the same question asked of the other side.
             Event::SriovConfigure { .. } if self.slots.lock().running != 0 => Err(EBUSY),
-            Event::SriovConfigure { .. } | Event::Unbind => Ok(()),
+            Event::SriovConfigure { .. } => Ok(()),
+            Event::Unbind => {
+                self.request_all();
+                Ok(())
+            }
             Event::Lost => {
                 self.lose_all();
                 // If the GSP is only about to be stopped, it hears of this.
@@ -282,10 +294,19 @@ impl Client for Manager {
         if let Fault::Task { what, .. } = fault {
             device.observed.event(*what);
         }
+        // A reference: the user must not be able to let the device go meanwhile.
+        let crashed = fault
+            .is_crash()
+            .then(|| slots.devices[index as usize].clone())
+            .flatten();
         drop(slots);
 
         if let Some(number) = number {
             faults::log(self.gpu.dev(), index, fault, number);
+        }
+        // By now the vGPU is known to be dead.
+        if let Some(device) = crashed {
+            device.signal_error();
         }
         true
     }

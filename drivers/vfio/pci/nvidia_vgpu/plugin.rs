@@ -177,9 +177,14 @@ impl Plugin {
             .map_err(|cause| PluginError::new("boot", cause))
     }
 
+    /// The task is there, as far as firmware has reported.
+    pub(crate) fn has_task(&self) -> bool {
+        self.observed.watch().death().is_none()
+    }
+
     /// The task is there, and has answered every message so far.
     pub(crate) fn is_usable(&self) -> bool {
-        self.channel.is_usable() && self.observed.watch().death().is_none()
+        self.channel.is_usable() && self.has_task()
     }
 
     /// First message: agrees upon the version of the others.

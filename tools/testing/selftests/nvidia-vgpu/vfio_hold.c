@@ -6,13 +6,22 @@
  *
  *   vfio_hold BDF          prints "open" or "error ENAME"; holds the device
  *                          until standard input ends, or obeys its lines:
- *                            reset      VFIO_DEVICE_RESET
- *                            bme on     bus master enable, as the guest does it
+ *                            reset        VFIO_DEVICE_RESET
+ *                            flr          function level reset, as the guest does it
+ *                            hot reset    VFIO_DEVICE_PCI_HOT_RESET
+ *                            hot reset info
+ *                            bme on       bus master enable, as the guest does it
  *                            bme off
+ *                            fill         writes all ones to FB, here and there
+ *                            clean        EEXIST if they are not zero now
  *                            watch error  connects the error event
- *                            wait error   waits for it, five seconds at most
- *                            close      ends like end of file
- *                          each answered by "ok" or "error ENAME"
+ *                            wait error   waits for it, at most ten seconds
+ *                            no error     EEXIST if it has come
+ *                            watch request, wait request, no request
+ *                                         the same with the request event
+ *                            close        ends like end of file
+ *                          each answered by "ok" or "error ENAME"; what waits for
+ *                          an event that does not come says ETIME
  *   vfio_hold BDF CYCLES   opens and closes it CYCLES times
  *
  * Uses the device's character device and iommufd: binding is what makes the
@@ -32,6 +41,10 @@
 
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+
+/* Every type of a board has as much. */
+#define MOST_FB		(512ULL << 20)
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 static int report(int err)
 {
@@ -85,33 +98,130 @@ static int open_device(const char *path, int *device, int *iommufd)
 	return 0;
 }
 
+/* Where a region is in the device file. */
+static int region(int device, unsigned int index, struct vfio_region_info *info)
+{
+	*info = (struct vfio_region_info) {
+		.argsz = sizeof(*info),
+		.index = index,
+	};
+	return ioctl(device, VFIO_DEVICE_GET_REGION_INFO, info);
+}
+
+/* All of it or nothing. */
+static int transfer(ssize_t done, size_t wanted)
+{
+	if (done == (ssize_t)wanted)
+		return 0;
+	if (done >= 0)
+		errno = EIO;
+	return -1;
+}
+
 /* Bus master enable in COMMAND, through the configuration space region. */
 static int set_bus_master(int device, int on)
 {
-	struct vfio_region_info info = {
-		.argsz = sizeof(info),
-		.index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
+	struct vfio_region_info info;
 	uint16_t command;
+	off_t at;
 
-	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info))
+	if (region(device, VFIO_PCI_CONFIG_REGION_INDEX, &info))
 		return -1;
-	if (pread(device, &command, sizeof(command), info.offset + PCI_COMMAND) != sizeof(command))
+	at = info.offset + PCI_COMMAND;
+	if (transfer(pread(device, &command, sizeof(command), at), sizeof(command)))
 		return -1;
 	if (on)
 		command |= PCI_COMMAND_MASTER;
 	else
 		command &= ~PCI_COMMAND_MASTER;
-	if (pwrite(device, &command, sizeof(command), info.offset + PCI_COMMAND) !=
-	    sizeof(command))
+	return transfer(pwrite(device, &command, sizeof(command), at), sizeof(command));
+}
+
+/* Initiate Function Level Reset in the PCI Express capability. */
+static int function_level_reset(int device)
+{
+	struct vfio_region_info info;
+	uint8_t config[PCI_CFG_SPACE_SIZE];
+	uint16_t control;
+	unsigned int at;
+	int hops;
+
+	if (region(device, VFIO_PCI_CONFIG_REGION_INDEX, &info) ||
+	    transfer(pread(device, config, sizeof(config), info.offset), sizeof(config)))
 		return -1;
+	at = config[PCI_CAPABILITY_LIST];
+	for (hops = 0; hops < 48 && at && config[at] != PCI_CAP_ID_EXP; hops++)
+		at = config[at + PCI_CAP_LIST_NEXT];
+	if (!at || config[at] != PCI_CAP_ID_EXP || at + PCI_EXP_DEVSTA > sizeof(config)) {
+		errno = ENOTTY;
+		return -1;
+	}
+	memcpy(&control, config + at + PCI_EXP_DEVCTL, sizeof(control));
+	control |= PCI_EXP_DEVCTL_BCR_FLR;
+	at += PCI_EXP_DEVCTL;
+	return transfer(pwrite(device, &control, sizeof(control), info.offset + at),
+			sizeof(control));
+}
+
+static int hot_reset(int device)
+{
+	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
+
+	return ioctl(device, VFIO_DEVICE_PCI_HOT_RESET, &reset);
+}
+
+static int hot_reset_info(int device)
+{
+	struct vfio_pci_hot_reset_info info = { .argsz = sizeof(info) };
+
+	return ioctl(device, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &info);
+}
+
+/* Dwords at the beginning of FB, at its 2nd, 4th, 8th … MiB, as far as BAR1 shows it. */
+static int fb_words(int device, int (*visit)(int device, off_t at))
+{
+	struct vfio_region_info info;
+	uint64_t at = 0;
+
+	if (region(device, VFIO_PCI_BAR1_REGION_INDEX, &info))
+		return -1;
+	for (; at < info.size && at < MOST_FB; at = at ? 2 * at : 1 << 20) {
+		if (visit(device, info.offset + at))
+			return -1;
+	}
 	return 0;
 }
 
-static int error_event = -1;
+static int fill_word(int device, off_t at)
+{
+	uint32_t ones = ~0;
 
-/* What a VMM does to learn that its device has failed. */
-static int watch_error(int device)
+	return transfer(pwrite(device, &ones, sizeof(ones), at), sizeof(ones));
+}
+
+static int check_word(int device, off_t at)
+{
+	uint32_t word;
+
+	if (transfer(pread(device, &word, sizeof(word), at), sizeof(word)))
+		return -1;
+	if (!word)
+		return 0;
+	errno = EEXIST;
+	return -1;
+}
+
+/* What a VMM connects to learn that its device has failed, or is wanted back. */
+static struct event {
+	const char *name;
+	unsigned int index;
+	int fd;
+} events[] = {
+	{ "error\n", VFIO_PCI_ERR_IRQ_INDEX, -1 },
+	{ "request\n", VFIO_PCI_REQ_IRQ_INDEX, -1 },
+};
+
+static int watch_event(int device, struct event *event)
 {
 	struct {
 		struct vfio_irq_set set;
@@ -120,25 +230,56 @@ static int watch_error(int device)
 		.set = {
 			.argsz = sizeof(irq),
 			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_ERR_IRQ_INDEX,
+			.index = event->index,
 			.count = 1,
 		},
 	};
 
-	error_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (error_event < 0)
+	event->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event->fd < 0)
 		return -1;
-	irq.fd = error_event;
+	irq.fd = event->fd;
 	return ioctl(device, VFIO_DEVICE_SET_IRQS, &irq);
 }
 
-static int wait_error(void)
+/* Takes the event when it comes, so that the next one can be waited for. */
+static int wait_event(struct event *event)
 {
-	struct pollfd event = { .fd = error_event, .events = POLLIN };
+	struct pollfd poll_fd = { .fd = event->fd, .events = POLLIN };
+	uint64_t count;
 
-	if (poll(&event, 1, 5000) == 1)
-		return 0;
+	if (poll(&poll_fd, 1, 10000) == 1)
+		return transfer(read(event->fd, &count, sizeof(count)), sizeof(count));
 	errno = ETIME;
+	return -1;
+}
+
+static int no_event(struct event *event)
+{
+	uint64_t count;
+
+	if (read(event->fd, &count, sizeof(count)) >= 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return errno == EAGAIN ? 0 : -1;
+}
+
+static int obey_event(int device, const char *line)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(events); i++) {
+		struct event *event = &events[i];
+
+		if (!strncmp(line, "watch ", 6) && !strcmp(line + 6, event->name))
+			return watch_event(device, event);
+		if (!strncmp(line, "wait ", 5) && !strcmp(line + 5, event->name))
+			return wait_event(event);
+		if (!strncmp(line, "no ", 3) && !strcmp(line + 3, event->name))
+			return no_event(event);
+	}
+	errno = EINVAL;
 	return -1;
 }
 
@@ -147,16 +288,21 @@ static int obey(int device, const char *line)
 {
 	if (!strcmp(line, "reset\n"))
 		return ioctl(device, VFIO_DEVICE_RESET);
+	if (!strcmp(line, "flr\n"))
+		return function_level_reset(device);
+	if (!strcmp(line, "hot reset\n"))
+		return hot_reset(device);
+	if (!strcmp(line, "hot reset info\n"))
+		return hot_reset_info(device);
 	if (!strcmp(line, "bme on\n"))
 		return set_bus_master(device, 1);
 	if (!strcmp(line, "bme off\n"))
 		return set_bus_master(device, 0);
-	if (!strcmp(line, "watch error\n"))
-		return watch_error(device);
-	if (!strcmp(line, "wait error\n"))
-		return wait_error();
-	errno = EINVAL;
-	return -1;
+	if (!strcmp(line, "fill\n"))
+		return fb_words(device, fill_word);
+	if (!strcmp(line, "clean\n"))
+		return fb_words(device, check_word);
+	return obey_event(device, line);
 }
 
 static void serve(int device)

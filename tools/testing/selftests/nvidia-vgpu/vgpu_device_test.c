@@ -7,7 +7,7 @@
  *   BAR0           registers of the VF
  *   BAR1           size of the type, bounds, contents through mmap() and read()
  *   MSI-X          capability, eventfds, an interrupt that the device raises
- *   reset          VFIO_DEVICE_RESET
+ *   reset          VFIO_DEVICE_RESET, function level reset
  *
  * Every test opens the device anew, which makes a new vGPU. Arguments: vgpu_test.h.
  */
@@ -277,20 +277,47 @@ TEST_F(vgpu, the_device_raises_msix)
 	vfio_pci_msix_disable(d);
 }
 
-TEST_F(vgpu, reset_keeps_the_vgpu)
+/* What the guest has done to its device before a reset. */
+static void leave_traces(struct vfio_pci_device *device, void *bar1, uint64_t end)
 {
+	vfio_pci_cmd_set(device, PCI_COMMAND_MASTER);
+	bar0_write(device, INTR_LEAF_EN_SET(0), 1);
+	writel(0x600d0000, bar1);
+	writel(0x600d0001, bar1 + end - 4);
+}
+
+TEST_F(vgpu, reset_keeps_the_vgpu_and_nothing_of_the_guest)
+{
+	const uint64_t end = min(self->bar1_size, type_fb_size / 2);
 	struct vfio_pci_device *d = self->device;
 
 	ASSERT_TRUE(d->info.flags & VFIO_DEVICE_FLAGS_RESET);
-	vfio_pci_cmd_set(d, PCI_COMMAND_MASTER);
-	bar0_write(d, INTR_LEAF_EN_SET(0), 1);
 	for (int i = 0; i < 2; i++) {
+		leave_traces(d, self->bar1, end);
 		vfio_pci_device_reset(d);
 		EXPECT_EQ(0, bar0_read(d, INTR_LEAF_EN_SET(0)));
-		writel(0x600d0000 + i, self->bar1);
-		EXPECT_EQ(0x600d0000 + i, readl(self->bar1));
+		EXPECT_EQ(0, readl(self->bar1));
+		EXPECT_EQ(0, readl(self->bar1 + end - 4));
 		EXPECT_EQ(type_device, vfio_pci_config_readw(d, PCI_DEVICE_ID));
 	}
+}
+
+TEST_F(vgpu, function_level_reset_by_the_guest)
+{
+	const uint64_t end = min(self->bar1_size, type_fb_size / 2);
+	struct vfio_pci_device *d = self->device;
+	uint8_t pcie = find_capability(d, PCI_CAP_ID_EXP);
+	uint16_t control;
+
+	ASSERT_NE(0, pcie);
+	ASSERT_TRUE(vfio_pci_config_readl(d, pcie + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR);
+	leave_traces(d, self->bar1, end);
+	control = vfio_pci_config_readw(d, pcie + PCI_EXP_DEVCTL);
+	vfio_pci_config_writew(d, pcie + PCI_EXP_DEVCTL, control | PCI_EXP_DEVCTL_BCR_FLR);
+	EXPECT_EQ(0, bar0_read(d, INTR_LEAF_EN_SET(0)));
+	EXPECT_EQ(0, readl(self->bar1));
+	EXPECT_EQ(0, readl(self->bar1 + end - 4));
+	EXPECT_EQ(type_device, vfio_pci_config_readw(d, PCI_DEVICE_ID));
 }
 
 int main(int argc, char *argv[])

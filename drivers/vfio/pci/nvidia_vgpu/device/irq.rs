@@ -6,6 +6,7 @@
 //!   GET_IRQ_INFO, SET_IRQS    the core: the guest's MSI-X vectors are the VF's own
 //!   IOEVENTFD                 refused
 //!   DEVICE_RESET              the core; an error if the vGPU did not survive it
+//!   PCI_HOT_RESET             the core, which refuses it: slot and bus are the PF's, too
 //!   everything else           the core
 //! ```
 //!
@@ -24,8 +25,8 @@ use crate::driver::Vf;
 ///
 /// # Errors
 ///
-/// `ENOTTY` for an ioeventfd, `EIO` for a reset that the plugin did not take part in; those of the
-/// core.
+/// `ENOTTY` for an ioeventfd, `EIO` for a reset that the vGPU did not survive; those of the core,
+/// such as `EAGAIN` for a reset while somebody else resets the VF or takes it away.
 pub(crate) fn ioctl(dev: &Device<Vf>, cmd: u32, arg: usize) -> Result<isize> {
     match cmd {
         uapi::VFIO_DEVICE_IOEVENTFD => Err(ENOTTY),

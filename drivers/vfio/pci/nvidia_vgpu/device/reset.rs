@@ -7,11 +7,18 @@
 //!            '--------------+-------------'                   |              |
 //!                     reset_done                          reset_done        (no callback)
 //!                           |                                 |
-//!                  message RESET, then BME again        no vGPU yet: nothing
+//!            RESET ─▶ VERSION_NEGOTIATION               no vGPU yet: nothing
+//!                  ─▶ FB zeroed ─▶ BME again
+//!                           |
+//!            any of it fails: the vGPU is dead until the device is closed, its user is told
+//!
+//!   reset of the PF or of the slot    Vf::lose() before it, and then nothing: see driver
+//!   hot reset (VFIO)                  the core refuses it: whoever has a VF does not have the PF
 //! ```
 //!
 //! Called with the VF's device lock held, and for the first two with the core's memory lock held
-//! for writing, so that the guest's BAR accesses wait for the plugin.
+//! for writing, so that the guest's BAR accesses wait for all of it. A user who is killed waits for
+//! the message that is under way at most.
 
 use kernel::prelude::*;
 use kernel_ext::pci::DeviceExt;
@@ -22,8 +29,7 @@ use crate::{
         State,
         Vf, //
     },
-    instance::status::Step,
-    plugin::PluginError, //
+    instance::status::Step, //
 };
 
 /// The VF has been reset.
@@ -33,13 +39,13 @@ pub(crate) fn done(dev: &Device<Vf>) {
         return;
     };
     let bus_master = dev.pdev().has_master().unwrap_or(false);
-    let told = instance.reset().and_then(|()| {
+    let done = instance.reset().and_then(|()| {
         if bus_master {
             instance.update_bme(true)?;
         }
-        Ok::<(), PluginError>(())
+        Ok(())
     });
-    if let Err(e) = told {
+    if let Err(e) = done {
         dev_err!(
             dev,
             "the vGPU did not survive a reset: {}; close and open it again\n",

@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A vGPU is reset in each way that there is, and its user hears what a VMM has
+# to hear (R16, R17, R31).
+#
+#   reset   ioctl, the guest's FLR, sysfs     plugin told, versions negotiated
+#                                             again, FB zero, bus mastering as
+#                                             it was
+#           hot reset                         refused: slot and bus are the PF's, too
+#   fails   plugin, copy engine               error event, a line in the log, EIO
+#                                             until the device is closed
+#   crash   of the plugin task                the same
+#   wanted back: VF or PF is unbound          request event
+set -u
+. tools/testing/selftests/nvidia-vgpu/lib.sh
+
+TYPE=942
+GOES_MS=$((20000 * TIME_FACTOR))
+
+needs_model
+
+# answers LINE ANSWER: what the user of the VF does, and gets.
+answers() {
+	local answer
+
+	answer=$(hold_line "$1")
+	[ "$answer" = "$2" ] || { echo "$1: $answer, expected: $2"; log_since_mark; return 1; }
+}
+
+open_vf() {
+	mark_log
+	hold_vf "$vf"
+	[ "$held" = open ] || { echo "open: $held"; log_since_mark; return 1; }
+	answers "watch error" ok && answers "watch request" ok
+}
+
+# The next vGPU of the VF works: every test opens it again.
+close_vf() {
+	release_vf && settled selected
+}
+
+# messages N CMD…: the plugin task gets that many during CMD.
+messages() {
+	local wanted=$1 before now
+	shift
+
+	before=$(gpu_ctl stats counts.plugin-messages) && "$@" || return 1
+	now=$(gpu_ctl stats counts.plugin-messages)
+	[ $((now - before)) -eq "$wanted" ] || { echo "$((now - before)) messages, expected $wanted"; return 1; }
+}
+
+bus_masters() {
+	[ "$(gpu_ctl stats live.bus-masters)" = "$1" ] || { gpu_ctl stats live; return 1; }
+}
+
+sysfs_reset() {
+	echo 1 >"/sys/bus/pci/devices/$vf/reset"
+}
+
+# resets CMD…: with bus mastering off (RESET, VERSION_NEGOTIATION), and on
+# (UPDATE_BME_STATE).
+resets() {
+	local status=0
+
+	open_vf && answers "bme off" ok && answers fill ok && answers clean "error EEXIST" || return 1
+	messages 2 "$@" && answers clean ok && bus_masters 0 || status=1
+	answers "bme on" ok && answers fill ok && messages 3 "$@" || status=1
+	answers clean ok && bus_masters 1 && answers "no error" ok || status=1
+	close_vf || status=1
+	return $status
+}
+
+hot_reset() {
+	local status=0
+
+	open_vf && answers fill ok || return 1
+	messages 0 answers "hot reset" "error EINVAL" || status=1
+	# There is more in the slot than what the caller has room for.
+	answers "hot reset info" "error ENOSPC" && answers clean "error EEXIST" || status=1
+	close_vf || status=1
+	return $status
+}
+
+# The user knows that the vGPU is dead, and it stays so: nothing asks the plugin.
+is_dead() {
+	answers "wait error" ok && answers "no error" ok &&
+		messages 0 answers reset "error EIO" && answers "bme on" "error EIO" && answers flr ok &&
+		answers "no error" ok
+}
+
+# fails_with FAULT REASON LINE ANSWER: a reset under FAULT.
+fails_with() {
+	local status=0
+
+	open_vf && answers "bme on" ok && answers fill ok || return 1
+	gpu_ctl fault "$1" || return 1
+	answers "$3" "$4" || status=1
+	gpu_ctl fault clear
+	logged "$VF_DRIVER $vf: the vGPU did not survive a reset: $2; close and open it again" || status=1
+	is_dead || status=1
+	scrubbed || status=1
+	close_vf || status=1
+	return $status
+}
+
+crash() {
+	local status=0
+
+	open_vf && answers "bme on" ok || return 1
+	gpu_ctl event plugin:1:2 && answers "wait error" ok || return 1
+	messages 0 answers reset "error EIO" && answers "bme off" ok && answers "bme on" "error EIO" || status=1
+	reads 1 "$(vgpu_file "$vf" task_crashes)" || status=1
+	# Nor is the plugin asked when the device is closed.
+	messages 0 release_vf && settled selected || status=1
+	return $status
+}
+
+# ends PID: with success, in time.
+ends() {
+	local begin
+
+	begin=$(now_ms)
+	while kill -0 "$1" 2>/dev/null; do
+		[ $(($(now_ms) - begin)) -lt $GOES_MS ] || { echo "not over after $GOES_MS ms"; cat "/proc/$1/stack"; return 1; }
+		sleep 0.05
+	done
+	wait "$1"
+}
+
+# wanted_back DRIVER FUNCTION: the user is asked, the device works until it is
+# given back, and then the unbind ends.
+wanted_back() {
+	local pid status=0
+
+	open_vf && answers "no request" ok || return 1
+	echo "$2" >"/sys/bus/pci/drivers/$1/unbind" &
+	pid=$!
+	answers "wait request" ok && answers "bme on" ok && answers "no error" ok || status=1
+	# The device is locked by who takes it away.
+	answers reset "error EAGAIN" || status=1
+	release_vf
+	ends $pid || status=1
+	return $status
+}
+
+vf_wanted_back() {
+	wanted_back "$VF_DRIVER" "$vf" && host_bind_vf "$vf" && writes $TYPE "$(vgpu_file "$vf" current_vgpu_type)" &&
+		settled selected
+}
+
+pf_wanted_back() {
+	wanted_back "$PF_DRIVER" "$pf" || return 1
+	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind" && settled begin
+}
+
+begin 16
+# Waiting half a minute for a plugin that stays silent shows nothing more.
+rmmod "$VF_DRIVER"
+insmod "$MODULES_DIR/$VF_DRIVER.ko" message_timeout_ms=2000 ||
+	ktap_exit_fail_msg "cannot load $VF_DRIVER with a shorter timeout"
+enable_vfs 1 || ktap_exit_fail_msg "cannot enable a VF"
+vf=${vfs[0]}
+writes $TYPE "$(vgpu_file "$vf" current_vgpu_type)" || ktap_exit_fail_msg "cannot select a type"
+remember selected
+result "VFIO_DEVICE_RESET" resets answers reset ok
+result "function level reset by the guest" resets answers flr ok
+result "reset through sysfs" resets sysfs_reset
+result "hot reset" hot_reset
+result "the plugin refuses the reset" \
+	fails_with "plugin-result=3:5" "plugin: RESET: result 0x5" reset "error EIO"
+result "the plugin does not answer the guest's FLR" \
+	fails_with "plugin-no-answer=3" "plugin: RESET: no answer in time" flr ok
+result "versions are not negotiated again" \
+	fails_with "plugin-result=1:5" "plugin: VERSION_NEGOTIATION: result 0x5" reset "error EIO"
+result "bus mastering is refused" \
+	fails_with "plugin-result=13:5" "plugin: UPDATE_BME_STATE: result 0x5" reset "error EIO"
+result "FB cannot be scrubbed" fails_with "ce-fault=1" "FB is not scrubbed: EIO" reset "error EIO"
+result "the plugin task crashes" crash
+for message in 3:RESET 1:VERSION_NEGOTIATION 13:UPDATE_BME_STATE; do
+	result "it crashes at ${message#*:} of a reset" \
+		fails_with "plugin-crash=${message%:*}" "plugin: ${message#*:}: the task has crashed" reset "error EIO"
+done
+result "the VF is wanted back" vf_wanted_back
+result "the PF is wanted back" pf_wanted_back
+rmmod "$VF_DRIVER"
+insmod "$MODULES_DIR/$VF_DRIVER.ko"
+result "the GPU refused nothing" no_refusals
+finish
