@@ -5,6 +5,7 @@
 # guest/run.sh is told, and the command line. vm-run.sh runs it.
 #
 #   pcie.0 -+- rp0 --- ada-gpu (01:00.0, VFs from 01:00.4)
+#           |   '- AER and hot plug are Linux's own, as on a server
 #           +- lab-serial: ports lab.out (output), org.qemu.qmp (QMP)
 #           '- what virtme-run adds: 9p root, 9p build/, ttyS0
 
@@ -146,6 +147,7 @@ vm_qemu_args() {
 	printf '%s\n' "${size[@]}" \
 		-M q35,kernel-irqchip=split \
 		-device intel-iommu,intremap=on,caching-mode=on,aw-bits=48 \
+		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
 		-device "pcie-root-port,id=rp0,bus=pcie.0,chassis=1,slot=1,pref64-reserve=$VM_PREF64_RESERVE,mem-reserve=$VM_MEM_RESERVE" \
 		-chardev "$out" \
 		-device virtio-serial-pci,id=lab-serial \
@@ -170,7 +172,9 @@ vm_write_qemu() {
 
 vm_kernel_args() {
 	# The host's files do not change under a run, so the root may be cached.
-	printf '%s\n' intel_iommu=on root=/dev/root \
+	# Without power saving of links (PCIEASPM) Linux does not even ask the
+	# firmware for AER and hot plug.
+	printf '%s\n' intel_iommu=on pcie_ports=native root=/dev/root \
 		rootflags=version=9p2000.L,trans=virtio,access=any,msize=524288,cache=loose \
 		loglevel=7 log_buf_len=4M panic=-1 modprobe.blacklist=nova_core \
 		"firmware_class.path=$(cache_current firmware)"

@@ -237,6 +237,67 @@ release_vf() {
 	wait "$pid"
 }
 
+# hold_vfs VF…: the same for many at once, which have to be opened.
+hold_vfs() {
+	local vf fd line status=0
+
+	holders=() holders_in=() holders_out=()
+	for vf in "$@"; do
+		rm -f "$scratch"/hold.{in,out}
+		mkfifo "$scratch"/hold.{in,out} || return 1
+		"$VFIO_HOLD" "$vf" <"$scratch/hold.in" >"$scratch/hold.out" &
+		holders+=($!)
+		exec {fd}>"$scratch/hold.in"
+		holders_in+=("$fd")
+		exec {fd}<"$scratch/hold.out"
+		holders_out+=("$fd")
+	done
+	for fd in "${holders_out[@]}"; do
+		IFS= read -r -u "$fd" line
+		[ "$line" = open ] || { echo "open: $line"; status=1; }
+	done
+	return $status
+}
+
+# holders_answer LINE ANSWER: the same command to each of them.
+holders_answer() {
+	local fd answer status=0
+
+	for fd in "${holders_in[@]}"; do
+		printf '%s\n' "$1" >&"$fd"
+	done
+	for fd in "${holders_out[@]}"; do
+		IFS= read -r -u "$fd" answer
+		[ "$answer" = "$2" ] || { echo "$1: $answer, expected: $2"; status=1; }
+	done
+	return $status
+}
+
+# Closes all of them.
+release_vfs() {
+	local fd
+
+	for fd in "${holders_in[@]}"; do
+		printf 'close\n' >&"$fd"
+	done
+	forget_holders
+}
+
+# The users of all of them are killed.
+kill_vfs() {
+	kill -KILL "${holders[@]}"
+	forget_holders
+}
+
+forget_holders() {
+	local fd
+
+	wait "${holders[@]}" 2>/dev/null
+	for fd in "${holders_in[@]}" "${holders_out[@]}"; do
+		exec {fd}>&-
+	done
+}
+
 # What the driver tells about frame buffer.
 fb_file() {
 	echo "/sys/kernel/debug/$PF_DRIVER/$pf/fb"

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The PF goes while eight VFs are open: nobody waits for ever, nobody is
+# forgotten, and nothing is left (R5, R18, R20).
+#
+#   sriov_numvfs 0, rmmod      refused; users hear nothing and notice nothing
+#   unbind, sysfs remove       every user is asked at once; over when all have
+#                              closed, or are killed
+#   the board falls off the bus     every user is told; the same afterwards
+set -u
+. tools/testing/selftests/nvidia-vgpu/lib.sh
+
+TYPE=942
+VFS=8
+GOES_MS=$((20000 * TIME_FACTOR))
+
+needs_model
+
+open_all() {
+	local vf
+
+	mark_log
+	enable_vfs $VFS || return 1
+	for vf in "${vfs[@]}"; do
+		writes $TYPE "$(vgpu_file "$vf" current_vgpu_type)" || return 1
+	done
+	hold_vfs "${vfs[@]}" && holders_answer "watch error" ok && holders_answer "watch request" ok
+}
+
+# Nobody has been told anything, and every vGPU works.
+undisturbed() {
+	holders_answer "no request" ok && holders_answer "no error" ok &&
+		holders_answer "bme on" ok && holders_answer reset ok
+}
+
+# ends PID: with success, in time.
+ends() {
+	local begin
+
+	begin=$(now_ms)
+	while kill -0 "$1" 2>/dev/null; do
+		[ $(($(now_ms) - begin)) -lt $GOES_MS ] || { echo "not over after $GOES_MS ms"; cat "/proc/$1/stack"; return 1; }
+		sleep 0.05
+	done
+	wait "$1"
+}
+
+unbind() {
+	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind"
+}
+
+unplug() {
+	echo 1 >"/sys/bus/pci/devices/$pf/remove"
+}
+
+back_again() {
+	[ -e "/sys/bus/pci/devices/$pf" ] || echo 1 >/sys/bus/pci/rescan
+	[ "$(host_driver "$pf")" = "$PF_DRIVER" ] || echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind" || return 1
+	settled begin
+}
+
+stays() {
+	local status=0
+
+	open_all || return 1
+	writes 0 "$numvfs" "Device or resource busy" && writes 4 "$numvfs" "Device or resource busy" || status=1
+	! rmmod "$VF_DRIVER" 2>/dev/null || { echo "$VF_DRIVER was removed"; status=1; }
+	! rmmod "$PF_DRIVER" 2>/dev/null || { echo "$PF_DRIVER was removed"; status=1; }
+	undisturbed || status=1
+	release_vfs
+	disable_vfs && settled begin || status=1
+	return $status
+}
+
+# goes HOW RELEASE
+goes() {
+	local pid status=0
+
+	open_all || return 1
+	"$1" &
+	pid=$!
+	# All of them, although the VFs are removed one after the other.
+	holders_answer "wait request" ok && holders_answer "bme on" ok && holders_answer "no error" ok || status=1
+	kill -0 $pid 2>/dev/null || { echo "$1 did not wait"; status=1; }
+	"$2"
+	ends $pid || status=1
+	[ ! -e "/sys/bus/pci/devices/${vfs[0]}" ] || { echo "VFs are still there"; status=1; }
+	back_again || status=1
+	return $status
+}
+
+# The answer to every read is all ones from one moment to the next.
+falls_off() {
+	local pid status=0
+
+	open_all || return 1
+	gpu_ctl fault off-bus || return 1
+	holders_answer "wait error" ok || status=1
+	holders_answer reset "error EIO" && holders_answer "bme on" "error EIO" || status=1
+	logged "$PF_DRIVER $pf: GSP is lost: the device is gone" || status=1
+	unplug &
+	pid=$!
+	holders_answer "wait request" ok || status=1
+	release_vfs
+	ends $pid || status=1
+	gpu_ctl fault clear
+	back_again || status=1
+	return $status
+}
+
+begin 7
+result "SR-IOV off and rmmod are refused" stays
+result "PF unbound, VFs closed" goes unbind release_vfs
+result "PF unbound, users killed" goes unbind kill_vfs
+result "PF removed, VFs closed" goes unplug release_vfs
+result "PF removed, users killed" goes unplug kill_vfs
+result "the GPU refused nothing" no_refusals
+# A driver that cannot reach the board leaves GSP and vGPUs to the next one.
+result "the board falls off the bus" falls_off
+finish
