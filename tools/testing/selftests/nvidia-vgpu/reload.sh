@@ -8,11 +8,22 @@ set -u
 
 ROUNDS=${TEST_ROUNDS:-5}
 
+# The next driver finds the board as it was before the first: GSP does not run,
+# its protected memory (WPR2) is free, and nothing does DMA.
+board_is_off() {
+	local on
+
+	have_model || return 0
+	on=$(gpu_ctl stats board | grep -v ' 0$') || return 0
+	echo "still on: $on"
+	return 1
+}
+
 reload() {
 	local i
 
 	for ((i = 0; i < ROUNDS; i++)); do
-		host_unload_modules && host_load_modules || return 1
+		host_unload_modules && board_is_off && host_load_modules || return 1
 		[ "$(host_find_pf)" = "$pf" ] || { echo "round $i: the PF is not bound"; return 1; }
 	done
 }
@@ -20,6 +31,7 @@ reload() {
 rebind() {
 	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind" || return 1
 	[ ! -e "/sys/bus/pci/devices/$pf/driver" ] || return 1
+	board_is_off || return 1
 	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind"
 }
 

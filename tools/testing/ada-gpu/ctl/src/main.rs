@@ -8,6 +8,7 @@
 //!     fault SPEC      qom-set /machine/peripheral/gpu0 fault SPEC
 //!     event SPEC      qom-set /machine/peripheral/gpu0 event SPEC
 //!     stats live      qom-get /machine/peripheral/gpu0 stats
+//!     unplug          device_del gpu0
 //! ```
 //!
 //! Exit status: 0 done, 1 refused or not possible (one line on stderr), 2 usage.
@@ -53,6 +54,8 @@ enum Command {
     Get { property: String },
     /// Set a property that can be changed while running.
     Set { property: String, value: String },
+    /// Press the button of the GPU's slot: hot plug takes it away when its driver has let go of it.
+    Unplug,
 }
 
 fn run(cli: Cli) -> Result<String, String> {
@@ -64,7 +67,11 @@ fn run(cli: Cli) -> Result<String, String> {
         qmp.execute("qom-get", json!({ "path": path, "property": property }))
             .map_err(|e| e.to_string())
     };
-    let (property, value) = match cli.command {
+    let set = |property: &str, value: &str| {
+        let arguments = json!({ "path": path, "property": property, "value": value });
+        ("qom-set", arguments)
+    };
+    let (command, arguments) = match cli.command {
         Command::Stats { key } => {
             let text = get("stats")?;
             let counts = text
@@ -75,17 +82,14 @@ fn run(cli: Cli) -> Result<String, String> {
         }
         Command::Get { property } => return Ok(plain(&get(&property)?)),
         Command::Fault { spec } if spec == "help" => return Ok(plain(&get("fault-help")?)),
-        Command::Fault { spec } if spec == "clear" => ("fault".to_owned(), String::new()),
-        Command::Fault { spec } => ("fault".to_owned(), spec),
+        Command::Fault { spec } if spec == "clear" => set("fault", ""),
+        Command::Fault { spec } => set("fault", &spec),
         Command::Event { spec } if spec == "help" => return Ok(plain(&get("event-help")?)),
-        Command::Event { spec } => ("event".to_owned(), spec),
-        Command::Set { property, value } => (property, value),
+        Command::Event { spec } => set("event", &spec),
+        Command::Set { property, value } => set(&property, &value),
+        Command::Unplug => ("device_del", json!({ "id": cli.device })),
     };
-    qmp.execute(
-        "qom-set",
-        json!({ "path": path, "property": property, "value": value }),
-    )
-    .map_err(|e| e.to_string())?;
+    qmp.execute(command, arguments).map_err(|e| e.to_string())?;
     Ok(String::new())
 }
 

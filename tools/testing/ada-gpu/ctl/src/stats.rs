@@ -3,7 +3,7 @@
 //! Picks from the device's counts.
 //!
 //! ```text
-//!   { "live": { "vgpus": 2, … }, "refusals": { … }, "counts": { … } }
+//!   { "live": { "vgpus": 2, … }, "refusals": { … }, "counts": { … }, "board": { … } }
 //!
 //!   (none)           the whole, pretty-printed
 //!   live             vgpus 2

@@ -355,10 +355,19 @@ impl Gpu {
         self.board.trace.flush();
         let path = &self.board.config.stats;
         if !path.is_empty() {
-            if let Err(e) = std::fs::write(path, self.board.stats.json() + "\n") {
+            if let Err(e) = std::fs::write(path, self.stats_json() + "\n") {
                 eprintln!("ada-gpu: stats={path}: {e}");
             }
         }
+    }
+
+    /// The counts, and what is switched on.
+    fn stats_json(&self) -> String {
+        self.board.stats.json(&[
+            ("wpr2", self.regs.wpr2.is_some()),
+            ("gsp", self.gsp_falcon.riscv_active),
+            ("bus-master", self.board.pci.pf_bus_master),
+        ])
     }
 
     /// Calls GSP-RM, if it runs and is not halted; its events are queued for

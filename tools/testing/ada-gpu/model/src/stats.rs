@@ -5,11 +5,13 @@
 //! ```json
 //! { "live":     { "clients": 1, "objects": 2, "vgpus": 0, ... },
 //!   "refusals": { "queue-checksum": 1 },
-//!   "counts":   { "rpc": 12, "mmio-read": 345, ... } }
+//!   "counts":   { "rpc": 12, "mmio-read": 345, ... },
+//!   "board":    { "wpr2": 1, "gsp": 1, "bus-master": 1 } }
 //! ```
 //!
 //! `live` is what leak tests compare before and after; the keys listed in
-//! [`LIVE`] are always present.
+//! [`LIVE`] are always present. `board` is what a driver must switch off before
+//! it leaves the board to the next one.
 
 use serde_json::{json, Map, Value};
 use std::collections::BTreeMap;
@@ -102,8 +104,8 @@ impl Stats {
         self.refusals.values().sum()
     }
 
-    /// Everything as JSON text.
-    pub fn json(&self) -> String {
+    /// Everything as JSON text, with what is switched on on the board.
+    pub fn json(&self, board: &[(&str, bool)]) -> String {
         let mut live: Map<String, Value> =
             LIVE.iter().map(|k| ((*k).to_owned(), json!(0))).collect();
         live.extend(self.live.iter().map(|(k, v)| ((*k).to_owned(), json!(v))));
@@ -115,7 +117,14 @@ impl Stats {
         counts.insert("message-sent".to_owned(), json!(self.messages_sent));
         counts.insert("mmio-read".to_owned(), json!(self.mmio_reads));
         counts.insert("mmio-write".to_owned(), json!(self.mmio_writes));
-        json!({ "live": live, "refusals": self.refusals, "counts": counts }).to_string()
+        let board: Map<String, Value> = board
+            .iter()
+            .map(|&(name, on)| (name.to_owned(), json!(u8::from(on))))
+            .collect();
+        json!({
+            "live": live, "refusals": self.refusals, "counts": counts, "board": board,
+        })
+        .to_string()
     }
 }
 
@@ -129,10 +138,11 @@ mod tests {
         s.born("clients");
         s.refused("queue-checksum");
         s.count("rpc");
-        let v: Value = serde_json::from_str(&s.json()).unwrap();
+        let v: Value = serde_json::from_str(&s.json(&[("wpr2", true)])).unwrap();
         assert_eq!(v["live"]["clients"], 1);
         assert_eq!(v["live"]["channels"], 0);
         assert_eq!(v["refusals"]["queue-checksum"], 1);
         assert_eq!(v["counts"]["rpc"], 1);
+        assert_eq!(v["board"]["wpr2"], 1);
     }
 }

@@ -90,7 +90,7 @@ impl Gpu {
     /// `fault`, `fault-help`, `event-help`.
     pub fn property(&self, name: &str) -> Option<String> {
         match name {
-            "stats" => Some(self.board.stats.json()),
+            "stats" => Some(self.stats_json()),
             "refusals" => Some(self.board.trace.recent_refusals()),
             "fault" => Some(self.board.faults.text().to_owned()),
             "fault-help" => Some(Faults::help()),

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Somebody presses the button of the GPU's slot while eight VFs are open: their
+# users are asked, and when the last has closed its VF the GPU can be taken out.
+# Not part of run_all: the machine has no GPU after this.
+set -u
+. tools/testing/selftests/nvidia-vgpu/lib.sh
+
+TYPE=942
+# Who has pressed the button may think it over for five seconds.
+GOES_MS=$((30000 * TIME_FACTOR))
+
+needs_model
+
+open_all() {
+	local vf
+
+	enable_vfs 8 || return 1
+	for vf in "${vfs[@]}"; do
+		writes $TYPE "$(vgpu_file "$vf" current_vgpu_type)" || return 1
+	done
+	hold_vfs "${vfs[@]}" && holders_answer "watch error" ok && holders_answer "watch request" ok
+}
+
+# The vGPUs work until they are given back.
+asked() {
+	gpu_ctl unplug && holders_answer "wait request" ok && holders_answer "bme on" ok &&
+		holders_answer "no error" ok && [ -e "/sys/bus/pci/devices/$pf" ]
+}
+
+gone() {
+	local begin
+
+	release_vfs
+	begin=$(now_ms)
+	# The board itself goes when its slot is without power.
+	while gpu_ctl stats >/dev/null 2>&1; do
+		[ $(($(now_ms) - begin)) -lt $GOES_MS ] || { dmesg | tail -n 20; return 1; }
+		sleep 0.2
+	done
+	[ ! -e "/sys/bus/pci/devices/$pf" ]
+}
+
+unloads() {
+	host_unload_modules
+}
+
+begin 4
+result "eight VFs are opened" open_all
+result "their users are asked" asked
+result "the GPU goes when they have closed them" gone
+result "the modules can be unloaded" unloads
+finish
