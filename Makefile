@@ -29,7 +29,7 @@ help:
 	@echo  '  make demo            from a fresh machine to guests that own a vGPU'
 	@echo  '  make check           run every test suite (SUITES= chooses)'
 	@echo  '  make bench           measure against upstream and against the emulated GPU (BENCH= chooses)'
-	@echo  '  make soak            1,000 vGPUs created and destroyed while faults come and go'
+	@echo  '  make soak            1,000 vGPUs created and destroyed while faults come and go, 500 users killed'
 	@echo  '  make lab-setup       kernel, QEMU, firmware and tools into the cache'
 	@echo  '  make lab-shell       a shell in the VM that has the emulated GPU'
 	@echo  '  make lab-status      what of the lab is there and what is missing'
@@ -108,7 +108,7 @@ bench:
 
 soak:
 	+@$(MAKE) -s -C $(top)/tools/testing/selftests/nvidia-vgpu
-	+@TEST_SOAK_CYCLES=$${TEST_SOAK_CYCLES:-1000} $(lab) run --flavour $(FLAVOUR) --timeout 7200 -- \
+	+@TEST_SOAK_CYCLES=$${TEST_SOAK_CYCLES:-1000} TEST_SOAK_KILLS=$${TEST_SOAK_KILLS:-500} $(lab) run --flavour $(FLAVOUR) --timeout 7200 -- \
 		tools/testing/selftests/nvidia-vgpu/run_all soak
 
 lab-%:

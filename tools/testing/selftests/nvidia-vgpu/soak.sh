@@ -8,13 +8,20 @@
 #   one more            a fault of the list, for a moment, then another
 #   afterwards          no fault: every VF opens, all is given back
 #
-# TEST_SOAK_CYCLES opens in all (default 64; 1000 for a soak). TEST_SOAK_SEED
-# repeats the order of an earlier run, as far as the scheduler does.
+# Then users are killed (SIGKILL) at random moments of opening, resets, messages,
+# and closing, without any other fault: each of them leaves a VF that works.
+#
+# TEST_SOAK_CYCLES opens in all (default 64; 1000 for a soak), TEST_SOAK_KILLS
+# kills (default 24; 500 for a soak). TEST_SOAK_SEED repeats the order and the
+# moments of an earlier run, as far as the scheduler does.
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 
 CYCLES=${TEST_SOAK_CYCLES:-64}
+KILLS=${TEST_SOAK_KILLS:-24}
 SEED=${TEST_SOAK_SEED:-$$}
+# An open takes about a third of it.
+KILL_MS=$((400 * TIME_FACTOR))
 WORKERS=4
 TYPE_1Q=941 # 32 of them fill the GPU
 
@@ -92,6 +99,48 @@ soak() {
 	[ "$(cat "$scratch"/worker.* | wc -l)" = "$CYCLES" ] && ! grep -q hung "$scratch"/worker.*
 }
 
+# kill_one VF: its user, busy with all that has an effect on firmware. Nothing
+# but the kill may end him, and nothing that he does may fail.
+kill_one() {
+	local pid moment=$((RANDOM % KILL_MS)) said=$scratch/said.$BASHPID
+
+	"$VFIO_HOLD" "$1" <"$scratch/busy" >"$said" &
+	pid=$!
+	read -r -t "$(printf '%d.%03d' $((moment / 1000)) $((moment % 1000)))" <>"$scratch/pause"
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	if grep -q error "$said"; then
+		echo "failed $1 after $moment ms: $(grep -m 1 error "$said")"
+	elif grep -q open "$said"; then
+		echo "killed while open"
+	else
+		echo "killed before"
+	fi
+}
+
+killer() {
+	local i first=$1
+
+	RANDOM=$((SEED + 1000 + first))
+	for ((i = first; i < KILLS; i += WORKERS)); do
+		kill_one "${vfs[(i + RANDOM % 8 * WORKERS) % ${#vfs[@]}]}"
+	done
+}
+
+kills() {
+	local i pids=()
+
+	for ((i = 0; i < 200; i++)); do
+		printf '%s\n' "bme on" fill reset flr clean "bme off"
+	done >"$scratch/busy"
+	for ((i = 0; i < WORKERS; i++)); do
+		killer "$i" >"$scratch/killer.$i" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	[ "$(cat "$scratch"/killer.* | grep -c killed)" = "$KILLS" ] || { grep -h failed "$scratch"/killer.*; return 1; }
+}
+
 select_all() {
 	local vf
 
@@ -113,7 +162,8 @@ some_succeeded() {
 	grep -q worked "$scratch"/worker.*
 }
 
-begin 7
+begin 10
+ktap_print_msg "seed $SEED"
 enable_vfs 32 || ktap_exit_fail_msg "cannot enable 32 VFs"
 select_all $TYPE_1Q || ktap_exit_fail_msg "cannot select a type for each"
 remember selected
@@ -122,6 +172,10 @@ ktap_print_msg "seed $SEED: $(sort "$scratch"/worker.* | uniq -c | tr -s ' \n' '
 result "some of them succeeded" some_succeeded
 result "every VF works afterwards (R14, R38)" all_work
 result "counts after them" settled selected
+result "$KILLS users killed at random moments" kills
+ktap_print_msg "seed $SEED: $(sort "$scratch"/killer.* | uniq -c | tr -s ' \n' ' ')"
+result "every VF works after that" all_work
+result "counts after that" settled selected
 result "every type is given back" select_all 0
 disable_vfs
 result "nothing is left behind" settled
