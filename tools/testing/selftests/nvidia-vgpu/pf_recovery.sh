@@ -17,6 +17,8 @@ FN_RM_CONTROL=76
 LOOK_MS=$((4000 * TIME_FACTOR))
 ASK_MS=$((14000 * TIME_FACTOR))
 TYPE=942
+CMD_CLEANUP=0x20804008
+NV_ERR_TIMEOUT=0x65
 
 needs_model
 
@@ -123,12 +125,12 @@ vgpu_works() {
 
 # dies FAULT MS REASON RECOVERY…: nobody uses the GPU.
 dies() {
-	local fault=$1 ms=$2 reason=$3 status=0
+	local injected=$1 ms=$2 reason=$3 status=0
 	shift 3
 
 	drop_coredump
 	mark_log
-	gpu_ctl fault "$fault" || return 1
+	fault "$injected" || return 1
 	lost_within "$ms" || status=1
 	gpu_ctl fault clear
 	# The line and the dump follow the phase.
@@ -196,7 +198,7 @@ waiters_fail_at_once() {
 	mark_log
 	enable_vfs 1 || return 1
 	writes $TYPE "$(vgpu_file "${vfs[0]}" current_vgpu_type)" || return 1
-	gpu_ctl fault "gsp-panic=0xe0010203:500;gsp-no-reply=$FN_RM_CONTROL" || return 1
+	fault "gsp-panic=0xe0010203:500;gsp-no-reply=$FN_RM_CONTROL" || return 1
 	begin=$(now_ms)
 	hold_vf "${vfs[0]}"
 	[ "$held" = "error EIO" ] || { echo "open: $held"; status=1; }
@@ -245,6 +247,51 @@ reset_again() {
 	settled begin
 }
 
+# A vGPU has all frame buffer that one can have, and keeps it over the reset:
+# what the driver needs for itself it has.
+reset_with_full_fb() {
+	local status=0 type
+
+	type=$(board_types | awk '$3 ~ /-48Q$/ { print $1 }')
+	enable_vfs 1 || return 1
+	writes "$type" "$(vgpu_file "${vfs[0]}" current_vgpu_type)" || return 1
+	remember idle
+	hold_vf "${vfs[0]}"
+	[ "$held" = open ] || { echo "open: $held"; return 1; }
+	reset_pf || status=1
+	answers || status=1
+	release_vf
+	scrubbed && settled idle && vgpu_works "${vfs[0]}" && settled idle || status=1
+	disable_vfs && settled begin || status=1
+	return $status
+}
+
+quarantined() {
+	awk '$1 == "fb_quarantined" { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/stats"
+}
+
+# What firmware does not let go of stays out of use, until firmware is gone.
+reset_ends_quarantine() {
+	local status=0
+
+	enable_vfs 2 || return 1
+	writes $TYPE "$(vgpu_file "${vfs[0]}" current_vgpu_type)" || return 1
+	hold_vf "${vfs[0]}"
+	[ "$held" = open ] || { echo "open: $held"; return 1; }
+	fault "control-status=$CMD_CLEANUP:$NV_ERR_TIMEOUT" || return 1
+	release_vf
+	# The last that could ask firmware again.
+	echo "${vfs[0]}" >"/sys/bus/pci/drivers/$VF_DRIVER/unbind" || status=1
+	gpu_ctl fault clear
+	[ "$(quarantined)" -gt 0 ] || { driver_counts; status=1; }
+	reset_pf && answers && scrubbed || status=1
+	[ "$(quarantined)" -eq 0 ] || { driver_counts; status=1; }
+	host_bind_vf "${vfs[0]}" || return 1
+	writes $TYPE "$(vgpu_file "${vfs[0]}" current_vgpu_type)" && vgpu_works "${vfs[0]}" || status=1
+	disable_vfs && settled begin || status=1
+	return $status
+}
+
 # A guest can have its own channels stopped as often as it likes (R38).
 storm_of_a_guest() {
 	gpu_ctl fault "rc-storm=500:1:70:1" || return 1
@@ -270,7 +317,7 @@ boot_fails_after_reset() {
 }
 
 exec 3>&1
-begin 14
+begin 16
 result "GSP halts silently; reset (R40)" dies gsp-death $LOOK_MS "its core has stopped" reset_pf
 result "GSP panics; reset (R40)" dies gsp-panic $LOOK_MS "one of its tasks has died .mailbox 0xe0010203: task 1, reason 0x2, code 0x3" reset_pf
 result "GSP does not answer; reset (R40)" dies "gsp-no-reply=$FN_RM_CONTROL" $ASK_MS "it does not answer" reset_pf
@@ -284,6 +331,8 @@ result "a guest's stopped channels do not take the GPU away (R38)" storm_of_a_gu
 result "resets of a GPU that is well" reset_again
 result "a reset under a vGPU that runs" reset_under_vgpu
 result "GSP does not boot after a reset, and does after the next (R40)" boot_fails_after_reset
+result "a reset while a vGPU has all frame buffer (R14)" reset_with_full_fb
+result "a reset ends quarantine (R38)" reset_ends_quarantine
 drop_coredump
 result "nothing is left behind" settled
 finish
