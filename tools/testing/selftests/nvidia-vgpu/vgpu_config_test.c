@@ -133,14 +133,6 @@ FIXTURE_TEARDOWN(config)
 	iommu_cleanup(self->iommu);
 }
 
-TEST_F(config, size_and_flags)
-{
-	struct vfio_region_info *info = &self->device->config_space;
-
-	EXPECT_EQ(SPACE, info->size);
-	EXPECT_EQ(VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE, info->flags);
-}
-
 /* Every offset in widths 1, 2 and 4, and all at once, show the same bytes. */
 TEST_F(config, reads_of_every_width_at_every_offset)
 {

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Configuration space byte by byte, the memory of a vGPU, and who holds it:
-# vgpu_config_test and vgpu_open_test for one type, vgpu_region_test for a type that
-# shares the GPU and for one that does not.
+# vgpu_config_test, vgpu_open_test and vgpu_region_test for a type that shares the GPU,
+# and what is different for one that does not.
 #
 # The output of the programs stands before this script's own results, each with
 # its own plan.
@@ -24,12 +24,15 @@ read -r start end _ < <(sed -n 2p "/sys/bus/pci/devices/$vf/resource")
 physical_mib=$(((end - start + 1) >> 20))
 failed_programs=()
 
-# run PROGRAM: for the type that was read last
+# run PROGRAM [OPTION…]: for the type that was read last
 run() {
-	echo "# $1, type $id, BAR1 of $bar1_mib MiB"
-	"$BUILD/selftests/$1" "${pci_ids%:*}" "${pci_ids#*:}" "$bar1_mib" \
-		"$fb_mib" "$max" "$vf" </dev/null ||
-		failed_programs+=("$1 for type $id")
+	local program=$1
+	shift
+
+	echo "# $program, type $id, BAR1 of $bar1_mib MiB"
+	"$BUILD/selftests/$program" "${pci_ids%:*}" "${pci_ids#*:}" "$bar1_mib" "$fb_mib" \
+		"$max" "$@" "$vf" </dev/null ||
+		failed_programs+=("$program for type $id")
 }
 
 passed() {
@@ -38,14 +41,16 @@ passed() {
 	return 1
 }
 
-once="vgpu_config_test vgpu_open_test"
 while read -r id pci_ids bar1_mib fb_mib max; do
 	[ "$bar1_mib" -le "$physical_mib" ] || bar1_mib=$physical_mib
 	echo "$id" >"$type_file" || failed_programs+=("selecting type $id")
-	for program in $once vgpu_region_test; do
-		run "$program"
-	done
-	once=
+	if [ "$max" -gt 1 ]; then
+		run vgpu_config_test
+		run vgpu_open_test
+		run vgpu_region_test
+	else
+		run vgpu_region_test -t bar0_is_mapped_as_it_says -t dma_buf
+	fi
 done < <(types)
 
 begin 3

@@ -4,9 +4,9 @@
  * given by the caller, and its device opened with the kernel's own VFIO test
  * library (tools/testing/selftests/vfio/lib).
  *
- *   PROGRAM DEVICE SUBSYSTEM BAR1_MIB FB_MIB MAX_INSTANCE BDF
+ *   PROGRAM DEVICE SUBSYSTEM BAR1_MIB FB_MIB MAX_INSTANCE [OPTION…] BDF
  *
- * ids in hexadecimal, sizes in MiB. The environment variable IOMMU_MODE names
+ * ids in hexadecimal, sizes in MiB, options of the harness. The environment variable IOMMU_MODE names
  * the way to open the device, by default that of iommufd.
  */
 #ifndef VGPU_TEST_H
@@ -94,7 +94,7 @@ static inline int vgpu_test_main(int argc, char *argv[])
 	bdf = vfio_selftests_get_bdf(&argc, argv);
 	if (argc < 6) {
 		fprintf(stderr,
-			"usage: %s DEVICE SUBSYSTEM BAR1_MIB FB_MIB MAX_INSTANCE BDF\n",
+			"usage: %s DEVICE SUBSYSTEM BAR1_MIB FB_MIB MAX_INSTANCE [OPTION…] BDF\n",
 			argv[0]);
 		return KSFT_FAIL;
 	}
