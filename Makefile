@@ -29,6 +29,7 @@ help:
 	@echo  '  make demo            from a fresh machine to guests that own a vGPU'
 	@echo  '  make check           run every test suite (SUITES= chooses)'
 	@echo  '  make bench           measure against upstream and against the emulated GPU (BENCH= chooses)'
+	@echo  '  make guests          eight guests at once (TEST_GUESTS= chooses)'
 	@echo  '  make soak            1,000 vGPUs created and destroyed while faults come and go, 500 users killed'
 	@echo  '  make lab-setup       kernel, QEMU, firmware and tools into the cache'
 	@echo  '  make lab-shell       a shell in the VM that has the emulated GPU'
@@ -111,10 +112,14 @@ soak:
 	+@TEST_SOAK_CYCLES=$${TEST_SOAK_CYCLES:-1000} TEST_SOAK_KILLS=$${TEST_SOAK_KILLS:-500} $(lab) run --flavour $(FLAVOUR) --timeout 7200 -- \
 		tools/testing/selftests/nvidia-vgpu/run_all soak
 
+guests:
+	+@$(MAKE) -s -C $(top)/tools/testing/guest
+	+@$(lab) run --flavour $(FLAVOUR) --timeout 7200 -- tools/testing/selftests/nvidia-vgpu/run_all guests
+
 lab-%:
 	+@$(lab) $*
 
 clean:
 	rm -rf $(top)/build/modules
 
-.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak clean
+.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak guests clean

@@ -18,6 +18,9 @@
  *   config OFF                   ->   ok config 0xVALUE
  *   setconfig OFF VALUE WIDTH    ->   ok setconfig
  *   reset                        ->   ok reset
+ *   unplug                       ->   ok unplug    (asked by the slot's button: the
+ *                                                     function is gone, its slot off)
+ *   plug                         ->   ok plug      (slot on, the function found again)
  *   poweroff                     ->   (the guest ends: a reset, with -no-reboot)
  *
  * Every command is answered by exactly one line that begins with "ok" or
@@ -25,37 +28,22 @@
  * at byte offset O of the pattern with seed S depends on both, so that neither
  * a stale word nor a word of another guest can be taken for it.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
-#define PCI_DEVICES	"/sys/bus/pci/devices"
+#include "gpu.h"
+
 #define CONTROL_TTY	"/dev/ttyS1"
-#define VENDOR_NVIDIA	0x10de
-#define NUM_BARS	6
 #define MAX_WORDS	0x400000
-
-struct bar {
-	uint32_t *map;
-	uint64_t size;
-};
-
-struct gpu {
-	char name[32];
-	struct bar bars[NUM_BARS];
-};
 
 static FILE *out;
 
@@ -68,108 +56,6 @@ static uint32_t bar_read(const struct bar *bar, uint64_t offset)
 static void bar_write(struct bar *bar, uint64_t offset, uint32_t value)
 {
 	__atomic_store_n(&bar->map[offset / 4], value, __ATOMIC_RELEASE);
-}
-
-static int read_hex(const char *dev, const char *attr, uint64_t *value)
-{
-	char path[256];
-	FILE *f;
-	int n;
-
-	snprintf(path, sizeof(path), PCI_DEVICES "/%s/%s", dev, attr);
-	f = fopen(path, "r");
-	if (!f)
-		return -errno;
-	n = fscanf(f, "%" SCNx64, value);
-	fclose(f);
-	return n == 1 ? 0 : -EINVAL;
-}
-
-static int write_attr(const char *dev, const char *attr, const char *text)
-{
-	char path[256];
-	ssize_t n;
-	int fd, err = 0;
-
-	snprintf(path, sizeof(path), PCI_DEVICES "/%s/%s", dev, attr);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, strlen(text));
-	if (n < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-/* The sizes of the BARs, from the lines "start end flags" of "resource". */
-static int read_bar_sizes(struct gpu *gpu)
-{
-	uint64_t start, end, flags;
-	char path[256];
-	FILE *f;
-	int i;
-
-	snprintf(path, sizeof(path), PCI_DEVICES "/%s/resource", gpu->name);
-	f = fopen(path, "r");
-	if (!f)
-		return -errno;
-	for (i = 0; i < NUM_BARS; i++) {
-		if (fscanf(f, "%" SCNx64 " %" SCNx64 " %" SCNx64, &start, &end, &flags) != 3)
-			break;
-		gpu->bars[i].size = end ? end - start + 1 : 0;
-	}
-	fclose(f);
-	return i == NUM_BARS ? 0 : -EINVAL;
-}
-
-static int find_gpu(struct gpu *gpu)
-{
-	struct dirent *entry;
-	uint64_t vendor;
-	DIR *dir;
-	int err = -ENODEV;
-
-	dir = opendir(PCI_DEVICES);
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || strlen(entry->d_name) >= sizeof(gpu->name))
-			continue;
-		if (read_hex(entry->d_name, "vendor", &vendor) || vendor != VENDOR_NVIDIA)
-			continue;
-		strcpy(gpu->name, entry->d_name);
-		err = read_bar_sizes(gpu);
-		if (!err)
-			err = write_attr(gpu->name, "enable", "1");
-		break;
-	}
-	closedir(dir);
-	return err;
-}
-
-static int map_bar(struct gpu *gpu, unsigned int index)
-{
-	struct bar *bar;
-	char path[256];
-	void *map;
-	int fd;
-
-	if (index >= NUM_BARS || !gpu->bars[index].size)
-		return -ENXIO;
-	bar = &gpu->bars[index];
-	if (bar->map)
-		return 0;
-	snprintf(path, sizeof(path), PCI_DEVICES "/%s/resource%u", gpu->name, index);
-	fd = open(path, O_RDWR | O_SYNC);
-	if (fd < 0)
-		return -errno;
-	map = mmap(NULL, bar->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (map == MAP_FAILED)
-		return -errno;
-	bar->map = map;
-	return 0;
 }
 
 static uint32_t pattern(uint32_t seed, uint64_t offset)
@@ -224,25 +110,6 @@ static void show_pci(struct gpu *gpu)
 			fprintf(out, "bar %d 0x%" PRIx64 "\n", i, gpu->bars[i].size);
 	}
 	fprintf(out, "ok pci\n");
-}
-
-/* Reads or writes @width bytes of config space. */
-static int config_access(struct gpu *gpu, bool is_write, uint64_t offset, uint32_t *value,
-			 size_t width)
-{
-	char path[256];
-	ssize_t n;
-	int fd;
-
-	if ((width != 1 && width != 2 && width != 4) || offset % width || offset + width > 4096)
-		return -EINVAL;
-	snprintf(path, sizeof(path), PCI_DEVICES "/%s/config", gpu->name);
-	fd = open(path, O_RDWR);
-	if (fd < 0)
-		return -errno;
-	n = is_write ? pwrite(fd, value, width, offset) : pread(fd, value, width, offset);
-	close(fd);
-	return n == (ssize_t)width ? 0 : -EIO;
 }
 
 static void reply_errno(const char *command, int64_t err)
@@ -314,7 +181,7 @@ static void run_config_command(struct gpu *gpu, const char *line, bool is_write)
 	else
 		n = sscanf(line, "%*s %" SCNi64 " %zu", (int64_t *)&offset, &width);
 	if (n >= (is_write ? 3 : 1))
-		err = config_access(gpu, is_write, offset, &value, width);
+		err = config_access(gpu->name, is_write, offset, &value, width);
 	if (err)
 		reply_errno(command, err);
 	else if (is_write)
@@ -339,12 +206,16 @@ static void run_command(struct gpu *gpu, const char *line)
 		run_word_command(gpu, line, command[0] == 'w');
 	} else if (!strcmp(command, "config") || !strcmp(command, "setconfig")) {
 		run_config_command(gpu, line, command[0] == 's');
-	} else if (!strcmp(command, "reset")) {
-		err = write_attr(gpu->name, "reset", "1");
+	} else if (!strcmp(command, "reset") || !strcmp(command, "unplug") ||
+		   !strcmp(command, "plug")) {
+		if (command[0] == 'r')
+			err = write_attr(gpu->name, "reset", "1");
+		else
+			err = command[0] == 'u' ? unplug(gpu) : plug(gpu);
 		if (err)
 			reply_errno(command, err);
 		else
-			fprintf(out, "ok reset\n");
+			fprintf(out, "ok %s\n", command);
 	} else if (!strcmp(command, "poweroff")) {
 		sync();
 		reboot(RB_AUTOBOOT);

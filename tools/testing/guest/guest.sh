@@ -10,9 +10,14 @@
 #   guest NAME COMMAND…                 one agent command: prints the answer,
 #                                       returns 0 for "ok", 1 for "fail",
 #                                       2 when the guest is gone or silent
+#   guest_qmp NAME COMMAND [EVENT]      one command to its QEMU, in JSON; waits for
+#                                       the event
+#   guest_reboot NAME                   reboots it and waits for its agent
 #   guest_stop NAME                     powers it off and waits for QEMU
 #   guest_kill NAME                     SIGKILL to QEMU, and waits
 #   guest_kill_all                      the same to every guest that is left
+#
+# GUEST_BACKEND says how QEMU is to open the VF: "group" (default) or "iommufd".
 #
 # Needs GUEST_QEMU, GUEST_QEMU_DATA, GUEST_KERNEL and GUEST_INITRAMFS.
 
@@ -22,11 +27,14 @@
 # hardware; what it does not need is what costs most: ACPI and the HPET are half.
 : "${GUEST_APPEND:=console=ttyS0 quiet panic=-1 acpi=off nokaslr}"
 
+GUEST_TOOLS=$(dirname "${BASH_SOURCE[0]}")
+
 declare -A guest_pid guest_in guest_out guest_dir
 
 guest_start() {
-	local name=$1 vf=$2 dir in out
+	local name=$1 vf=$2 dir in out iommufd=()
 	shift 2
+	[ "${GUEST_BACKEND:-group}" != iommufd ] || iommufd=(-object "iommufd,id=iommufd0")
 
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/guest-$name.XXXXXX")
 	mkfifo "$dir/ctl.in" "$dir/ctl.out"
@@ -45,8 +53,10 @@ guest_start() {
 			-append "$GUEST_APPEND" -no-reboot \
 			-serial "file:$dir/console" \
 			-chardev "pipe,id=ctl,path=$dir/ctl" -serial chardev:ctl \
-			-device pcie-root-port,id=rp0 \
-			-device "vfio-pci,host=$vf,id=vgpu,bus=rp0" "$@"
+			-qmp "unix:$dir/qmp,server=on,wait=off" \
+			-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+			-device pcie-root-port,id=rp0 "${iommufd[@]}" \
+			-device "vfio-pci,host=$vf,id=vgpu,bus=rp0${iommufd:+,iommufd=iommufd0}" "$@"
 	) </dev/null >"$dir/qemu.log" 2>&1 &
 	guest_pid[$name]=$!
 	guest_in[$name]=$in
@@ -107,6 +117,21 @@ guest() {
 	echo "# guest $name: no answer to '$*'"
 	guest_report "$name"
 	return 2
+}
+
+guest_qmp() {
+	local name=$1
+	shift
+
+	python3 "$GUEST_TOOLS/qmp.py" "${guest_dir[$name]}/qmp" "$@"
+}
+
+# QEMU ends when its guest resets the machine, unless it is told otherwise.
+guest_reboot() {
+	guest_qmp "$1" '{"execute": "set-action", "arguments": {"reboot": "reset"}}' || return 1
+	printf 'poweroff\n' >&"${guest_in[$1]}"
+	guest_ready "$1" &&
+		guest_qmp "$1" '{"execute": "set-action", "arguments": {"reboot": "shutdown"}}'
 }
 
 guest_release() {

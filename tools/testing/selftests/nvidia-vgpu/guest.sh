@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Two guests on two VFs of one type: PCI identity, BAR sizes, isolation of the
-# framebuffer, reset, and a QEMU that is killed (R14, R21, R28, R29, R34).
+# Two guests on two VFs of one type, one through a VFIO group and one through
+# iommufd: PCI identity, BAR sizes, isolation of the framebuffer, function level
+# reset, hot-unplug (because QEMU wants it, or whoever unbinds the VF), hot-plug,
+# reboot, and a QEMU that is killed.
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 . tools/testing/guest/guest.sh
@@ -64,14 +66,61 @@ beyond_is_refused() {
 	answers A "fail read:*" read 1 $((256 << 20))
 }
 
-begin 14
+# open_vfs N: so many are open.
+open_vfs() {
+	local open
+
+	open=$(awk '$1 == "open_vfs" { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/stats")
+	[ "$open" = "$1" ] || { echo "$open VFs are open, not $1"; return 1; }
+}
+
+# taken_by COMMAND…: COMMAND wants the function of guest A, and ends when the
+# guest has let it go.
+taken_by() {
+	local pid status=0
+
+	"$@" &
+	pid=$!
+	answers A "ok unplug" unplug || status=1
+	wait "$pid" && open_vfs 1 || status=1
+	return $status
+}
+
+hot_unplug() {
+	guest_qmp A '{"execute": "device_del", "arguments": {"id": "vgpu"}}' DEVICE_DELETED
+}
+
+# The VFIO core asks the user of the VF for it, and QEMU its guest.
+unbind() {
+	echo "${vfs[0]}" >"/sys/bus/pci/drivers/$VF_DRIVER/unbind"
+}
+
+hot_plugs() {
+	guest_qmp A '{"execute": "device_add", "arguments": {"driver": "vfio-pci", "id": "vgpu",
+		"bus": "rp0", "host": "'"${vfs[0]}"'"}}' || return 1
+	open_vfs 2 && answers A "ok plug" plug && identity A && bar1_is A 256 &&
+		answers A "ok write" write 1 0 0x600df00d && answers A "ok read 0x600df00d" read 1 0
+}
+
+binds_again() {
+	host_bind_vf "${vfs[0]}" && writes $TYPE "$(vgpu_file "${vfs[0]}" current_vgpu_type)" && hot_plugs
+}
+
+# The function that a rebooted guest finds does no DMA yet: bit 2 of COMMAND.
+reboots() {
+	answers B "ok setconfig" setconfig 4 0x0006 2 && guest_reboot B && identity B && bar1_is B 256 &&
+		answers B "ok config 0x*[012389ab]" config 4 2 &&
+		answers B "ok write" write 1 0 0x12345678 && answers B "ok read 0x12345678" read 1 0
+}
+
+begin 19
 enable_vfs 2 || ktap_exit_fail_msg "cannot enable two VFs"
 for vf in "${vfs[@]}"; do
 	echo $TYPE >"$(vgpu_file "$vf" current_vgpu_type)"
 done
 at_exit+=(guest_kill_all)
 guest_start A "${vfs[0]}"
-guest_start B "${vfs[1]}"
+GUEST_BACKEND=iommufd guest_start B "${vfs[1]}"
 both_ready() {
 	guest_ready A && guest_ready B
 }
@@ -84,6 +133,11 @@ result "each guest's framebuffer is its own (R14, R34)" isolated
 result "a guest cannot reach beyond its BAR1 (R34)" beyond_is_refused
 result "a guest turns bus mastering on" bus_master
 result "a guest resets its function" survives_reset
+result "QEMU takes the function from its guest (R26)" taken_by hot_unplug
+result "and gives it back" hot_plugs
+result "unbinding the VF takes it from QEMU and its guest (R26)" taken_by unbind
+result "and it can be bound and plugged again" binds_again
+result "a guest reboots (R21)" reboots
 result "guest A powers off" guest_stop A
 result "guest B's QEMU is killed" guest_kill B
 deselects() {

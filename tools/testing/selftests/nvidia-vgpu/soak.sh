@@ -170,7 +170,7 @@ remember selected
 result "$CYCLES cycles over ${#vfs[@]} VFs with faults (R38)" soak
 ktap_print_msg "seed $SEED: $(sort "$scratch"/worker.* | uniq -c | tr -s ' \n' ' ')"
 result "some of them succeeded" some_succeeded
-result "every VF works afterwards (R14, R38)" all_work
+result "every VF works afterwards (R14, R16, R38)" all_work
 result "counts after them" settled selected
 result "$KILLS users killed at random moments" kills
 ktap_print_msg "seed $SEED: $(sort "$scratch"/killer.* | uniq -c | tr -s ' \n' ' ')"
