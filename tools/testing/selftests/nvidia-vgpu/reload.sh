@@ -7,6 +7,7 @@ set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 
 ROUNDS=${TEST_ROUNDS:-5}
+BINDS=${TEST_BINDS:-50}
 
 # The next driver finds the board as it was before the first: GSP does not run,
 # its protected memory (WPR2) is free, and nothing does DMA.
@@ -68,7 +69,25 @@ refuses_others() {
 		logged "$VF_DRIVER $pf: is not a VF of a GPU that $PF_DRIVER drives"
 }
 
-begin 10
+# An alias of PCI's own would give VFs to this driver that nobody has asked for.
+has_aliases_of_vfio() {
+	modinfo -F alias "$MODULES_DIR/$VF_DRIVER.ko" >"$scratch/aliases" && [ -s "$scratch/aliases" ] &&
+		! grep -v '^vfio_pci:v000010DEd' "$scratch/aliases"
+}
+
+bind_and_unbind() {
+	echo "$1" >"/sys/bus/pci/drivers/$VF_DRIVER/unbind" && host_bind_vf "$1"
+}
+
+# Two VFs at once, each again and again.
+binds() {
+	enable_vfs 2 || return 1
+	in_turn "$BINDS" bind_and_unbind "${vfs[1]}" &
+	in_turn "$BINDS" bind_and_unbind "${vfs[0]}" || { wait $!; return 1; }
+	wait $! && disable_vfs
+}
+
+begin 12
 result "unload and load both modules $ROUNDS times (R4)" reload
 result "counts are as after the first load" settled
 result "unbind and bind the PF" rebind
@@ -77,6 +96,8 @@ result "counts are as before" settled
 result "the core works without the VFIO driver (R1)" core_without_vfio_driver
 result "the core cannot be removed under the VFIO driver (R4)" core_is_pinned
 result "the VFIO driver refuses a function that is no VF of our core (R1)" refuses_others
+result "the VFIO driver is found only by those who ask for it" has_aliases_of_vfio
+result "bind and unbind each of two VFs $BINDS times (R4)" binds
 result "nothing is left behind" settled
 result "the GPU refused nothing" no_refusals
 finish
