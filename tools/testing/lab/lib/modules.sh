@@ -54,8 +54,9 @@ host_tools_build() {
 		/usr/bin/cargo build --release --manifest-path "$REPO/tools/Cargo.toml" "${args[@]}"
 }
 
+# By the compiler of the host tools, with which it shares crates.
 gpu_build() {
-	build_quietly ada-gpu make -C "$REPO/tools/testing/ada-gpu"
+	build_quietly ada-gpu env RUSTC=/usr/bin/rustc make -C "$REPO/tools/testing/ada-gpu"
 }
 
 gpu_library() {
