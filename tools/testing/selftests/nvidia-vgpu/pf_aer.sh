@@ -202,12 +202,12 @@ begin 11
 result "a correctable error of the PF" correctable
 result "an error of the PF that is not fatal" nonfatal pf
 result "one of a VF" nonfatal vf
-result "one of a VF that nobody uses" nonfatal other
-result "one that has killed GSP" nonfatal_dead
-result "a fatal error of the PF without vGPU" fatal_idle
-result "a fatal error of the PF" fatal pf
-result "a fatal error of the VF" fatal vf
-result "an error that the PCI core cannot recover from" not_recoverable nonfatal
+result "one of a VF that nobody uses (R38)" nonfatal other
+result "one that has killed GSP (R40)" nonfatal_dead
+result "a fatal error of the PF without vGPU (R40)" fatal_idle
+result "a fatal error of the PF (R40)" fatal pf
+result "a fatal error of the VF (R40)" fatal vf
+result "an error that the PCI core cannot recover from (R40)" not_recoverable nonfatal
 result "GSP does not boot after the slot was reset" boot_fails
 rmmod aer_inject
 result "the GPU refused nothing" no_refusals fault-injected

@@ -110,12 +110,12 @@ falls_off() {
 }
 
 begin 7
-result "SR-IOV off and rmmod are refused" stays
-result "PF unbound, VFs closed" goes unbind release_vfs
-result "PF unbound, users killed" goes unbind kill_vfs
-result "PF removed, VFs closed" goes unplug release_vfs
-result "PF removed, users killed" goes unplug kill_vfs
+result "SR-IOV off and rmmod are refused (R26)" stays
+result "PF unbound, VFs closed (R4, R11)" goes unbind release_vfs
+result "PF unbound, users killed (R4)" goes unbind kill_vfs
+result "PF removed, VFs closed (R4, R11)" goes unplug release_vfs
+result "PF removed, users killed (R4)" goes unplug kill_vfs
 result "the GPU refused nothing" no_refusals
 # A driver that cannot reach the board leaves GSP and vGPUs to the next one.
-result "the board falls off the bus" falls_off
+result "the board falls off the bus (R40)" falls_off
 finish

@@ -172,9 +172,9 @@ ktap_print_msg "seed $SEED: $(sort "$scratch"/worker.* | uniq -c | tr -s ' \n' '
 result "some of them succeeded" some_succeeded
 result "every VF works afterwards (R14, R16, R38)" all_work
 result "counts after them" settled selected
-result "$KILLS users killed at random moments" kills
+result "$KILLS users killed at random moments (R20)" kills
 ktap_print_msg "seed $SEED: $(sort "$scratch"/killer.* | uniq -c | tr -s ' \n' ' ')"
-result "every VF works after that" all_work
+result "every VF works after that (R20)" all_work
 result "counts after that" settled selected
 result "every type is given back" select_all 0
 disable_vfs

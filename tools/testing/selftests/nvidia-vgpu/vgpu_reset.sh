@@ -163,9 +163,9 @@ enable_vfs 1 || ktap_exit_fail_msg "cannot enable a VF"
 vf=${vfs[0]}
 writes $TYPE "$(vgpu_file "$vf" current_vgpu_type)" || ktap_exit_fail_msg "cannot select a type"
 remember selected
-result "VFIO_DEVICE_RESET" resets answers reset ok
-result "function level reset by the guest" resets answers flr ok
-result "reset through sysfs" resets sysfs_reset
+result "VFIO_DEVICE_RESET (R39)" resets answers reset ok
+result "function level reset by the guest (R39)" resets answers flr ok
+result "reset through sysfs (R39)" resets sysfs_reset
 result "hot reset" hot_reset
 result "the plugin refuses the reset" \
 	fails_with "plugin-result=3:5" "plugin: RESET: result 0x5" reset "error EIO"
@@ -175,14 +175,14 @@ result "versions are not negotiated again" \
 	fails_with "plugin-result=1:5" "plugin: VERSION_NEGOTIATION: result 0x5" reset "error EIO"
 result "bus mastering is refused" \
 	fails_with "plugin-result=13:5" "plugin: UPDATE_BME_STATE: result 0x5" reset "error EIO"
-result "FB cannot be scrubbed" fails_with "ce-fault=1" "FB is not scrubbed: EIO" reset "error EIO"
-result "the plugin task crashes" crash
+result "FB cannot be scrubbed (R39)" fails_with "ce-fault=1" "FB is not scrubbed: EIO" reset "error EIO"
+result "the plugin task crashes (R18)" crash
 for message in 3:RESET 1:VERSION_NEGOTIATION 13:UPDATE_BME_STATE; do
 	result "it crashes at ${message#*:} of a reset" \
 		fails_with "plugin-crash=${message%:*}" "plugin: ${message#*:}: the task has crashed" reset "error EIO"
 done
 result "the VF is wanted back" vf_wanted_back
-result "the PF is wanted back" pf_wanted_back
+result "the PF is wanted back (R11)" pf_wanted_back
 rmmod "$VF_DRIVER"
 insmod "$MODULES_DIR/$VF_DRIVER.ko"
 result "the GPU refused nothing" no_refusals
