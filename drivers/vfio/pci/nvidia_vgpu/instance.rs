@@ -21,8 +21,6 @@
 //! A step that fails drops what the steps before it own, in reverse. When CLEANUP fails, the
 //! firmware may still use memory and channels: they go to the manager as [`Remains`] instead.
 
-use core::ops::Range;
-
 use kernel::{
     device,
     fmt,
@@ -34,10 +32,6 @@ use kernel::{
     }, //
 };
 use nova_core_vgpu::vgpu::{
-    ChannelRange,
-    FbOwner,
-    FbRange,
-    FbRequest,
     Gpu,
     MapInfo,
     RmClient,
@@ -72,9 +66,11 @@ use crate::{
     types::VgpuType, //
 };
 
+mod memory;
 pub(crate) mod remains;
 pub(crate) mod status;
 
+use memory::Memory;
 use remains::Remains;
 
 /// Channels that the plugin uses itself.
@@ -97,55 +93,6 @@ pub(crate) struct User {
     pub(crate) vm_pid: u32,
     /// Tells one vGPU from another.
     pub(crate) uuid: Uuid,
-}
-
-/// Memory and channels of one vGPU. Fields drop in this order: the place last.
-struct Memory {
-    heap: FbRange,
-    fb: FbRange,
-    channels: ChannelRange,
-    claim: Claim,
-}
-
-impl Memory {
-    /// Takes what `claim` says, of which nothing can be taken.
-    fn acquire(dev: &device::Device, gpu: &Arc<Gpu>, claim: Claim, gfid: u32) -> Result<Self> {
-        let place = claim.resources();
-        let failed = |step: &'static str| {
-            move |e: &Error| dev_err!(dev, "cannot create a vGPU: {}: {:?}\n", step, e)
-        };
-        let alloc = |range: &Range<u64>, align, owner| {
-            gpu.alloc_fb(&FbRequest {
-                size: range.end - range.start,
-                align,
-                fixed: Some(range.start),
-                top_down: false,
-                owner,
-            })
-        };
-        let channels = gpu
-            .alloc_channels(&place.channels, gfid)
-            .inspect_err(failed("channels"))?;
-        let segment = gpu.info().vmmu_segment_size;
-        let fb =
-            alloc(&place.fb, segment, FbOwner::GuestFb(gfid)).inspect_err(failed("guest FB"))?;
-        let heap = alloc(&place.heap, PAGE_SIZE as u64, FbOwner::MgmtHeap(gfid))
-            .inspect_err(failed("management heap"))?;
-        Ok(Self {
-            heap,
-            fb,
-            channels,
-            claim,
-        })
-    }
-
-    /// The firmware may go on using all of it.
-    fn quarantine(self) {
-        self.heap.quarantine();
-        self.fb.quarantine();
-        self.channels.quarantine();
-        self.claim.lose();
-    }
 }
 
 /// Does the plugin task exist?

@@ -24,8 +24,8 @@ use nova_core_vgpu::vgpu::{
 };
 
 use super::{
-    Identity,
-    Memory, //
+    memory::Memory,
+    Identity, //
 };
 use crate::{
     control,
