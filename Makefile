@@ -31,6 +31,7 @@ help:
 	@echo  '  make bench           measure against upstream and against the emulated GPU (BENCH= chooses)'
 	@echo  '  make guests          eight guests at once (TEST_GUESTS= chooses)'
 	@echo  '  make soak            1,000 vGPUs created and destroyed while faults come and go, 500 users killed'
+	@echo  '  make fuzz            parsers and a vGPU against random input, half an hour'
 	@echo  '  make lab-setup       kernel, QEMU, firmware and tools into the cache'
 	@echo  '  make lab-shell       a shell in the VM that has the emulated GPU'
 	@echo  '  make lab-status      what of the lab is there and what is missing'
@@ -116,10 +117,13 @@ guests:
 	+@$(MAKE) -s -C $(top)/tools/testing/guest
 	+@$(lab) run --flavour $(FLAVOUR) --timeout 7200 -- tools/testing/selftests/nvidia-vgpu/run_all guests
 
+fuzz:
+	+@$(top)/tools/testing/fuzz/fuzz
+
 lab-%:
 	+@$(lab) $*
 
 clean:
 	rm -rf $(top)/build/modules
 
-.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak guests clean
+.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak fuzz guests clean
