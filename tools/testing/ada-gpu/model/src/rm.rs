@@ -353,7 +353,7 @@ impl Rm {
             ("channels", i64::from(self.vgpus.chids.reserved())),
             ("channel-groups", s.fifo.groups.len() as i64),
             ("host-channels", s.fifo.channels.len() as i64),
-            ("events", self.events.len() as i64),
+            ("events", self.events.count() as i64),
             ("vaspaces", s.fifo.spaces.len() as i64),
             ("types", self.vgpus.types.len() as i64),
             ("plugins", running().count() as i64),

@@ -71,7 +71,7 @@ fn is_nonstall(index: u32) -> bool {
 
 impl Events {
     /// Number of event objects.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.objects.len()
     }
 

@@ -85,12 +85,12 @@ fn freed_objects_hear_nothing() {
     let mut events = with_event(ECC_DBE | CLIENT_RM);
     assert_eq!(set(&mut events, ECC_DBE, 2), NvStatus::OK);
     events.destroy(EVENT);
-    assert_eq!((events.fire(ECC_DBE).len(), events.len()), (0, 0));
+    assert_eq!((events.fire(ECC_DBE).len(), events.count()), (0, 0));
     // With the subdevice, its events and notifiers.
     let mut events = with_event(ECC_DBE | CLIENT_RM);
     assert_eq!(set(&mut events, ECC_DBE, 2), NvStatus::OK);
     events.destroy((CLIENT, SUBDEV));
-    assert_eq!((events.on.len(), events.len()), (0, 0));
+    assert_eq!((events.on.len(), events.count()), (0, 0));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn every_refusal_of_an_object() {
         let mut p = params(ECC_DBE | CLIENT_RM);
         change(&mut p);
         let got = status(events.construct(EVENT, SUBDEV, *above, *class, &p));
-        assert_eq!((got, events.len()), (*want, 0), "case {i}");
+        assert_eq!((got, events.count()), (*want, 0), "case {i}");
     }
     for (class, subclass) in [(0x5, 0x7e), (0x78, 0), (0x79, 0x79)] {
         let mut p = params(NONSTALL | 23);
