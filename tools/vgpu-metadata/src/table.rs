@@ -98,8 +98,29 @@ pub struct TypeRow {
     pub series: String,
     /// Framebuffer class.
     pub gib: u64,
-    pub id: u32,
+    /// `None` if it is not published, see [`TypeRow::id`].
+    id: Option<u32>,
     pub subsystem: u16,
+}
+
+/// Provisional type ids begin here; NVIDIA's are far below.
+const PROVISIONAL: u32 = 1 << 16;
+
+impl TypeRow {
+    /// A row with an id.
+    pub fn new(series: &str, gib: u64, id: u32, subsystem: u16) -> Self {
+        Self {
+            series: series.into(),
+            gib,
+            id: Some(id),
+            subsystem,
+        }
+    }
+
+    /// The type id, or one that stands for it as long as it is not published.
+    pub fn id(&self) -> u32 {
+        self.id.unwrap_or(PROVISIONAL + u32::from(self.subsystem))
+    }
 }
 
 /// A type with every number known.
@@ -162,8 +183,8 @@ impl Table {
             let mut ids = HashSet::new();
             let mut types = Vec::new();
             for row in &board.types {
-                if row.id == 0 || !ids.insert(row.id) {
-                    return Err(at(format!("type id {} is zero or listed twice", row.id)));
+                if row.id() == 0 || !ids.insert(row.id()) {
+                    return Err(at(format!("type id {} is zero or listed twice", row.id())));
                 }
                 types.push(self.resolve_row(board, row).map_err(at)?);
             }
@@ -181,9 +202,9 @@ impl Table {
             .series
             .iter()
             .find(|s| s.suffix == row.series)
-            .ok_or_else(|| format!("type {}: series {} is not defined", row.id, row.series))?;
+            .ok_or_else(|| format!("type {}: series {} is not defined", row.id(), row.series))?;
         let name = format!("NVIDIA {}-{}{}", board.name, row.gib, series.suffix);
-        let at = |e: &str| format!("type {} ({name}): {e}", row.id);
+        let at = |e: &str| format!("type {} ({name}): {e}", row.id());
 
         let class_mib = row
             .gib
@@ -210,7 +231,7 @@ impl Table {
         };
 
         Ok(VgpuType {
-            id: row.id,
+            id: row.id(),
             class: series.class.clone(),
             license: series.license.clone(),
             board_name: board.name.clone(),

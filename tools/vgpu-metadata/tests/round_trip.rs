@@ -60,6 +60,21 @@ fn shipped_table_round_trips() {
     }
 }
 
+/// Every board that the driver knows, and ids that cannot be NVIDIA's where none is published.
+#[test]
+fn all_ada_boards_are_in_the_shipped_table() {
+    let boards = shipped().resolve().expect("resolves");
+    let mut devices: Vec<u16> = boards.iter().map(|(device, _)| *device).collect();
+    devices.sort_unstable();
+    assert_eq!(
+        devices,
+        [0x26B1, 0x26B2, 0x26B3, 0x26B5, 0x26B8, 0x26B9, 0x26BA, 0x27B6, 0x27B8]
+    );
+    let mut all = boards.iter().flat_map(|(_, types)| types);
+    let t = all.find(|t| t.name == "NVIDIA L4-24Q").expect("is listed");
+    assert_eq!((t.id, t.subsystem, t.max_instance), (0x1_1738, 0x1738, 1));
+}
+
 #[test]
 fn published_numbers_are_in_the_shipped_table() {
     let boards = shipped().resolve().expect("resolves");
@@ -175,11 +190,8 @@ fn arbitrary_table() -> impl Strategy<Value = Table> {
                 usable_fb_mib: 45056,
                 types: rows
                     .into_iter()
-                    .map(|(id, (series, gib, subsystem))| TypeRow {
-                        series: ["Q", "B", "A", "C"][series].into(),
-                        gib,
-                        id,
-                        subsystem,
+                    .map(|(id, (series, gib, subsystem))| {
+                        TypeRow::new(["Q", "B", "A", "C"][series], gib, id, subsystem)
                     })
                     .collect(),
             })

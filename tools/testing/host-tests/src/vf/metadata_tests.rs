@@ -98,7 +98,7 @@ fn each_check_names_its_field() {
     assert_eq!(after(|f| put64(f, 224, 0)), header("num_blobs"));
     assert_eq!(after(|f| put64(f, 224, 1 << 40)), header("num_blobs"));
     assert_eq!(after(|f| put64(f, 224, 2)), header("num_blobs"));
-    assert_eq!(after(|f| put64(f, 224, 4)), (Some(3), "size"));
+    assert_eq!(after(|f| put64(f, 224, 10)), (Some(9), "size"));
     assert_eq!(
         after(|f| f[160..224].fill(b'5')),
         header("gsp_build_version")
@@ -169,7 +169,7 @@ fn each_check_names_its_field() {
         blob("bar1_length")
     );
     assert_eq!(after(|f| put32(f, RECORD + 80, 0)), blob("max_instance"));
-    assert_eq!(after(|f| f.truncate(f.len() - 1)), (Some(2), "size"));
+    assert_eq!(after(|f| f.truncate(f.len() - 1)), (Some(8), "size"));
 
     // The array in the payload, which knows the class of each type.
     let info = "gsp_rmctrl_vgpu_info";
@@ -186,7 +186,7 @@ fn each_check_names_its_field() {
 #[test]
 fn a_board_without_types_is_refused() {
     let host = Host {
-        device_id: 0x27b8,
+        device_id: 0x2684,
         ..HOST
     };
     let error = Metadata::parse(good(), &host).err().unwrap();
@@ -236,7 +236,7 @@ fn blobs_of_one_board_add_up() {
     let size = 16 + 56 + 29 * 96 + 334_344;
     let again = file[BLOB..BLOB + size].to_vec();
     file.extend_from_slice(&again);
-    put64(&mut file, 224, 4);
+    put64(&mut file, 224, 10);
     seal(&mut file);
     assert_eq!(error(&file).field, "vgpu_type");
     let second = file.len() - size + 72;
