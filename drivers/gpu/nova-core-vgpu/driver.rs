@@ -283,7 +283,7 @@ impl pci_ext::Driver for NovaCoreVgpuDriver {
                 data.vgpu.handle().end_reset();
                 dev_err!(
                     pdev,
-                    "PCI error: the PCI core could not recover the link{}{}{}; reset the PF (echo 1 > /sys/bus/pci/devices/{}/reset) or unbind and bind the driver\n",
+                    "PCI error: the PCI core could not recover the link{}{}{}; reset the PF (echo 1 > /sys/bus/pci/devices/{}/reset)\n",
                     vgpus,
                     open,
                     are_lost,
