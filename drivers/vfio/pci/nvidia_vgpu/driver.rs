@@ -137,12 +137,8 @@ impl State {
     ///
     /// `EINVAL` if the step is not possible.
     pub(crate) fn step(&mut self, dev: &Device<Vf>, step: Step) -> Result {
-        let status = self.status.next(step).ok_or(EINVAL)?;
-        if status != self.status {
-            self.status = status;
-            *dev.shown.lock() = status;
-            crate::sysfs::state_changed(dev, status);
-        }
+        self.status = self.status.next(step).ok_or(EINVAL)?;
+        Vf::show(dev, self.status);
         Ok(())
     }
 }
@@ -269,6 +265,33 @@ impl Vf {
         };
         let instance = Instance::create(dev, manager, vgpu_type, claim, &user)?;
         Ok((instance, opened, view))
+    }
+
+    /// Lets those who watch the VF know its state.
+    fn show(dev: &Device<Self>, status: Status) {
+        // A statement of its own: nobody is told with the lock held.
+        let before = core::mem::replace(&mut *dev.shown.lock(), status);
+        if before != status {
+            crate::sysfs::state_changed(dev, status);
+        }
+    }
+
+    /// The plugin task has crashed, as firmware has just reported. Tells the user of the device.
+    ///
+    /// Does not take `state`, which may be locked by who waits for the task: that the task is not
+    /// there is known already, and the rest is left to whoever wants something of it.
+    pub(crate) fn crashed(dev: &Device<Self>) {
+        let mut shown = dev.shown.lock();
+        let was_running = *shown == Status::Running;
+        if was_running {
+            *shown = Status::Failed;
+        }
+        drop(shown);
+
+        if was_running {
+            crate::sysfs::state_changed(dev, Status::Failed);
+        }
+        dev.signal_error();
     }
 
     /// The GPU is lost, or about to be stopped: the vGPU is dead from now on, and ended as far as the

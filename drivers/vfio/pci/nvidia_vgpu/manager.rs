@@ -306,7 +306,7 @@ impl Client for Manager {
         }
         // By now the vGPU is known to be dead.
         if let Some(device) = crashed {
-            device.signal_error();
+            Vf::crashed(&device);
         }
         true
     }

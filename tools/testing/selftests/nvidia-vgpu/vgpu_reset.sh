@@ -84,7 +84,7 @@ hot_reset() {
 
 # The user knows that the vGPU is dead, and it stays so: nothing asks the plugin.
 is_dead() {
-	answers "wait error" ok && answers "no error" ok &&
+	answers "wait error" ok && answers "no error" ok && reads failed "$(vgpu_file "$vf" state)" &&
 		messages 0 answers reset "error EIO" && answers "bme on" "error EIO" && answers flr ok &&
 		answers "no error" ok
 }
@@ -110,7 +110,7 @@ crash() {
 	open_vf && answers "bme on" ok || return 1
 	gpu_ctl event plugin:1:2 && answers "wait error" ok || return 1
 	messages 0 answers reset "error EIO" && answers "bme off" ok && answers "bme on" "error EIO" || status=1
-	reads 1 "$(vgpu_file "$vf" task_crashes)" || status=1
+	grep -qx "task_crashes 1" "$(vgpu_file "$vf" stats)" && reads failed "$(vgpu_file "$vf" state)" || status=1
 	# Nor is the plugin asked when the device is closed.
 	messages 0 release_vf && settled selected || status=1
 	return $status
