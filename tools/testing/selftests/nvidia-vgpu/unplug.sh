@@ -4,6 +4,9 @@
 # Somebody presses the button of the GPU's slot while eight VFs are open: their
 # users are asked, and when the last has closed its VF the GPU can be taken out.
 # Not part of run_all: the machine has no GPU after this.
+#
+# Hot plug removes the functions of a slot one by one, the last one first, and
+# its users are asked when it is a function's turn.
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 
@@ -25,8 +28,13 @@ open_all() {
 
 # The vGPUs work until they are given back.
 asked() {
-	gpu_ctl unplug && holders_answer "wait request" ok && holders_answer "bme on" ok &&
-		holders_answer "no error" ok && [ -e "/sys/bus/pci/devices/$pf" ]
+	local answer
+
+	gpu_ctl unplug || return 1
+	printf 'wait request\n' >&"${holders_in[-1]}"
+	IFS= read -r -u "${holders_out[-1]}" answer
+	[ "$answer" = ok ] || { echo "wait request: $answer"; return 1; }
+	holders_answer "bme on" ok && holders_answer "no error" ok && [ -e "/sys/bus/pci/devices/$pf" ]
 }
 
 gone() {
