@@ -6,8 +6,8 @@
  *
  *   PROGRAM DEVICE SUBSYSTEM BAR1_MIB FB_MIB MAX_INSTANCE [OPTION…] BDF
  *
- * ids in hexadecimal, sizes in MiB, options of the harness. The environment variable IOMMU_MODE names
- * the way to open the device, by default that of iommufd.
+ * ids in hexadecimal, sizes in MiB, options of the harness. The environment
+ * variable IOMMU_MODE names the way to open the device, by default that of iommufd.
  */
 #ifndef VGPU_TEST_H
 #define VGPU_TEST_H
