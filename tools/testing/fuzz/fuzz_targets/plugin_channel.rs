@@ -139,7 +139,11 @@ fn look(plugin: &Hostile) {
     if report::is_error_index(report.error_put) {
         assert!((report.error_put as usize) < layout::ERROR_SIZE);
     }
-    for log in [layout::INIT_TASK_LOG, layout::VGPU_TASK_LOG, layout::KERNEL_LOG] {
+    for log in [
+        layout::INIT_TASK_LOG,
+        layout::VGPU_TASK_LOG,
+        layout::KERNEL_LOG,
+    ] {
         let put = u64::from(report.license_state) << 32 | u64::from(report.guest_os);
         assert!(report::log_used(put, log.size as usize) <= log.size as usize);
     }
@@ -174,7 +178,10 @@ fuzz_target!(|data: &[u8]| {
         };
         assert!(usable || answer == Err(ChannelError::Broken));
         // Whatever ends a wait without an answer is the end of the channel.
-        assert_eq!(usable && !plugin.answered.get(), usable && !channel.is_usable());
+        assert_eq!(
+            usable && !plugin.answered.get(),
+            usable && !channel.is_usable()
+        );
         if answer.is_ok() {
             assert!(plugin.answered.get());
             let _ = BmeState::decode_allowed(&bme);
