@@ -170,7 +170,7 @@ fn show(gpu: &Arc<Gpu>, align: u64, info: &MapInfo) -> Result<(), Failure> {
 }
 
 fn sparse(gpu: &Arc<Gpu>, len: usize) -> Result<(), Failure> {
-    let probes = [0, len / 2 & !3, len - 4];
+    let probes = [0, (len / 2) & !3, len - 4];
     let zero = gpu.with_sparse_bar1(len, |window| {
         let mut zero = true;
         for at in probes {
