@@ -108,6 +108,8 @@ pub struct Config {
     pub interrupt_timeout_ns: u64,
     /// How often a TLB invalidate reads busy before it is done.
     pub tlb_polls: u8,
+    /// Registers of a VF answer although it has no vGPU. No hardware does that.
+    pub idle_vfs: bool,
     /// Registers nobody described: answer the PRI error pattern instead of storage.
     pub strict_registers: bool,
     /// Nanoseconds after power-on until GFW reports completion.
@@ -185,6 +187,7 @@ impl Default for Config {
             tlb: Tlb::Strict,
             tlb_polls: 1,
             interrupt_timeout_ns: 5_000_000_000,
+            idle_vfs: false,
             strict_registers: true,
             gfw_delay_ns: 0,
             scrubber_delay_ns: 0,

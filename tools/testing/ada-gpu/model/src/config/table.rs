@@ -175,6 +175,13 @@ pub(super) const TABLE: &[Property] = &[
         u8::to_string
     ),
     property!(
+        "idle-vfs",
+        idle_vfs,
+        "VFs have registers without a vGPU, for another driver to be compared with",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
         "strict-registers",
         strict_registers,
         "unknown registers answer the PRI error pattern",

@@ -302,7 +302,7 @@ impl Gpu {
         let Some(func) = self.vf_func.get_mut(usize::from(vf)) else {
             return;
         };
-        match rm_vf::write(self.rm.as_ref(), func, vf, off, v) {
+        match rm_vf::write(self.rm.as_ref(), func, &self.board.config, vf, off, v) {
             Ok(Effect::Interrupts(subtrees)) => self.deliver(Function::Vf(vf), subtrees),
             Ok(Effect::Doorbell(token)) => {
                 self.with_rm(|rm, s| rm.vf_doorbell(s, vf, token));

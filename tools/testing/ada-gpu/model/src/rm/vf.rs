@@ -48,8 +48,8 @@ pub enum Effect {
     Work(u32),
 }
 
-fn alive(rm: Option<&Rm>, vf: u8, what: &str, offset: u32) -> Result<(), Refusal> {
-    if rm.is_some_and(|rm| rm.has_vgpu(vf)) {
+fn alive(rm: Option<&Rm>, config: &Config, vf: u8, what: &str, offset: u32) -> Result<(), Refusal> {
+    if config.idle_vfs || rm.is_some_and(|rm| rm.has_vgpu(vf)) {
         return Ok(());
     }
     refuse!(
@@ -68,7 +68,7 @@ pub fn read(
     offset: u32,
     now_ns: u64,
 ) -> Result<u32, Refusal> {
-    alive(rm, vf, "read", offset)?;
+    alive(rm, config, vf, "read", offset)?;
     let revision = u32::from(config.revision);
     Ok(match offset {
         BOOT_0 => ARCH_AD102 | revision,
@@ -84,11 +84,12 @@ pub fn read(
 pub fn write(
     rm: Option<&Rm>,
     regs: &mut FuncRegs,
+    config: &Config,
     vf: u8,
     offset: u32,
     value: u32,
 ) -> Result<Effect, Refusal> {
-    alive(rm, vf, "write", offset)?;
+    alive(rm, config, vf, "write", offset)?;
     match offset {
         PRIV_DOORBELL if value > TOKEN_MAX => {
             refuse!(

@@ -14,7 +14,7 @@ fn a_vf_without_a_vgpu_is_dead() {
         for offset in [0, 4, 0xa00, 0x1000, 0x2108, 0x2200, 0x3_0080] {
             let r = read(rm, &regs, &b.config, 0, offset, 0).unwrap_err();
             assert_eq!(r.kind, "vf-no-vgpu");
-            let r = write(rm, &mut regs, 0, offset, 1).unwrap_err();
+            let r = write(rm, &mut regs, &b.config, 0, offset, 1).unwrap_err();
             assert_eq!(r.kind, "vf-no-vgpu");
         }
     }
@@ -25,6 +25,21 @@ fn a_vf_without_a_vgpu_is_dead() {
     assert_eq!(b.gfid_control(SHUTDOWN, 1), NvStatus::OK);
     assert_eq!(b.gfid_control(CLEANUP, 1), NvStatus::OK);
     assert!(read(b.rm.as_ref(), &regs, &b.config, 0, 0, 0).is_err());
+}
+
+#[test]
+fn idle_vfs_answer_where_that_is_wanted() {
+    let mut b = Board::ready();
+    let mut regs = FuncRegs::default();
+    b.config.idle_vfs = true;
+    let rm = b.rm.as_ref();
+    assert_eq!(read(rm, &regs, &b.config, 0, 4, 0), Ok(0x2_0000));
+    write(rm, &mut regs, &b.config, 0, 0x1200, 1).unwrap();
+    write(rm, &mut regs, &b.config, 0, 0x1608, 1).unwrap();
+    assert_eq!(
+        write(rm, &mut regs, &b.config, 0, 0x1640, 0),
+        Ok(Effect::Interrupts(1))
+    );
 }
 
 #[test]
@@ -41,22 +56,28 @@ fn registers_of_a_living_vf() {
         (get(&regs, 0x3_0080), get(&regs, 0x3_0084)),
         (0x2345_6780, 1)
     );
-    assert_eq!(write(rm, &mut regs, 0, 0, 7), Ok(Effect::Interrupts(0)));
+    assert_eq!(
+        write(rm, &mut regs, &b.config, 0, 0, 7),
+        Ok(Effect::Interrupts(0))
+    );
     assert_eq!(get(&regs, 0), 0x1920_00a1);
     assert_eq!(
-        write(rm, &mut regs, 0, 0x2108, 9),
+        write(rm, &mut regs, &b.config, 0, 0x2108, 9),
         Ok(Effect::Interrupts(0))
     );
     assert_eq!(get(&regs, 0x2108), 9);
-    write(rm, &mut regs, 0, 0x1200, 1).unwrap();
-    write(rm, &mut regs, 0, 0x1608, 1).unwrap();
+    write(rm, &mut regs, &b.config, 0, 0x1200, 1).unwrap();
+    write(rm, &mut regs, &b.config, 0, 0x1608, 1).unwrap();
     assert_eq!(
-        write(rm, &mut regs, 0, 0x1640, 0),
+        write(rm, &mut regs, &b.config, 0, 0x1640, 0),
         Ok(Effect::Interrupts(1))
     );
-    assert_eq!(write(rm, &mut regs, 0, 0x2200, 1), Ok(Effect::Doorbell(1)));
+    assert_eq!(
+        write(rm, &mut regs, &b.config, 0, 0x2200, 1),
+        Ok(Effect::Doorbell(1))
+    );
     assert_eq!(get(&regs, 0x2200), 0);
-    let r = write(rm, &mut regs, 0, 0x2200, 17).unwrap_err();
+    let r = write(rm, &mut regs, &b.config, 0, 0x2200, 17).unwrap_err();
     assert_eq!(r.kind, "vf-doorbell-token");
 }
 
@@ -65,7 +86,14 @@ fn a_guest_rings_for_its_own_channels_only() {
     let mut b = Board::ready();
     let mut regs = FuncRegs::default();
     b.boot_vgpu(2);
-    let effect = write(b.rm.as_ref(), &mut regs, 1, 0x3_0090, 1 << 16 | 63);
+    let effect = write(
+        b.rm.as_ref(),
+        &mut regs,
+        &b.config,
+        1,
+        0x3_0090,
+        1 << 16 | 63,
+    );
     assert_eq!(effect, Ok(Effect::Work(1 << 16 | 63)));
     let mut ring = |token| {
         b.with_rm(|rm, s| {
