@@ -58,6 +58,9 @@ pub enum Command {
         /// UUID of the vGPU
         #[arg(long, value_parser = uuid)]
         uuid: Option<String>,
+        /// Where on the GPU the vGPU shall be; the driver chooses unless given
+        #[arg(long, value_name = "ID")]
+        placement: Option<u16>,
     },
     /// Take the vGPU type of VFs away
     Clear {

@@ -14,6 +14,7 @@
 //!   index = 0
 //!   type = 1148                 id or name
 //!   uuid = "…"                  optional
+//!   placement = 8               optional
 //!   bind = true                 optional; false: stays without the vGPU driver
 //! ```
 
@@ -61,6 +62,7 @@ pub struct Vf {
     #[serde(rename = "type")]
     pub wanted: Option<Wanted>,
     pub uuid: Option<String>,
+    pub placement: Option<u16>,
 }
 
 fn yes() -> bool {
@@ -114,8 +116,8 @@ fn check(gpu: &Gpu) -> Result<(), String> {
         if !vf.bind && vf.wanted.is_some() {
             return bad("a VF that is not bound cannot have a type");
         }
-        if vf.wanted.is_none() && vf.uuid.is_some() {
-            return bad("a UUID without a type");
+        if vf.wanted.is_none() && (vf.uuid.is_some() || vf.placement.is_some()) {
+            return bad("a UUID or a placement without a type");
         }
         if vf.wanted == Some(Wanted::Id(0)) {
             return bad("0 is no type");
@@ -136,7 +138,8 @@ pub fn is_uuid(text: &str) -> bool {
             .all(|g| g.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// The text of a file that makes the GPUs what they are now. Those without VFs are left out.
+/// The text of a file that makes the GPUs what they are now. Those without VFs are left out, and so
+/// are placements: the driver does not tell whether somebody has chosen one.
 pub fn text_of(gpus: &[gpu::Gpu]) -> String {
     let mut out = String::from(
         "# Written by 'vgpuctl save', read by 'vgpuctl restore'; vgpuctl(1) explains it.\n",
@@ -169,8 +172,7 @@ fn vf_text(out: &mut String, vf: &gpu::Vf) {
         None => writeln!(out, "type = {id}"),
     };
     let uuid = vf.vgpu.as_ref().and_then(|vgpu| vgpu.uuid.as_deref());
-    // The driver shows what it would choose by itself as all zeroes.
-    if let Some(uuid) = uuid.filter(|uuid| is_uuid(uuid) && uuid.bytes().any(|b| b > b'0')) {
+    if let Some(uuid) = uuid.filter(|uuid| is_uuid(uuid)) {
         let _ = writeln!(out, "uuid = \"{uuid}\"");
     }
 }

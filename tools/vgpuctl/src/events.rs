@@ -24,8 +24,8 @@ pub trait Events {
 
 /// The kernel's own group of the uevent family; 2 is udev's.
 const KERNEL_GROUP: u32 = 1;
-/// A list of creatable types changes without an event when another VF gets its type, and a container
-/// hears no uevents at all: look again after this.
+/// A container hears no uevents, and not every version of the vGPU driver sends them: look again
+/// after this.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Uevents.

@@ -6,13 +6,14 @@
 //!   bus/pci/devices/<PF>/  vendor device driver sriov_totalvfs sriov_numvfs virtfn<n> -> <VF>
 //!   bus/pci/devices/<VF>/  physfn driver driver_override iommu_group vfio-dev/vfio<n>
 //!                          nvidia/  current_vgpu_type creatable_vgpu_types     always
-//!                                   vgpu_type_name state placement_id uuid     if the driver
-//!                                   channel_errors task_crashes                has them
+//!                                   vgpu_type_name placement_id uuid state     if the driver
+//!                                   stats                                      has them
 //! ```
 //!
 //! The structures are also the JSON output, whose form the man page documents: fields are added, and
 //! never change their meaning.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -77,13 +78,11 @@ pub struct Vgpu {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub placement_id: Option<String>,
+    pub placement_id: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub channel_errors: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub task_crashes: Option<i64>,
+    pub stats: Option<BTreeMap<String, u64>>,
 }
 
 /// All GPUs that can have VFs, in the order of their addresses.
@@ -230,31 +229,51 @@ fn read_vf(sysfs: &Sysfs, holders: &Holders, address: Address, index: usize) -> 
 }
 
 fn read_vgpu(sysfs: &Sysfs, dir: &Path) -> Result<Option<Vgpu>> {
-    let text = |name: &str| sysfs.read(&dir.join(name));
-    let filled = |name: &str| Ok::<_, Error>(text(name)?.filter(|text| !text.is_empty()));
-    let number = |name: &str| sysfs.read_number(&dir.join(name));
-
-    let Some(id) = number("current_vgpu_type")? else {
+    let filled = |name: &str| {
+        let text = sysfs.read(&dir.join(name))?;
+        Ok::<_, Error>(text.filter(|text| !text.is_empty()))
+    };
+    let bad = |name: &str, text: &str| {
+        Error::new(format!(
+            "{}: '{text}' is not understood",
+            dir.join(name).display()
+        ))
+    };
+    let Some(id) = filled("current_vgpu_type")? else {
         return Ok(None);
     };
-    let id = u32::try_from(id)
-        .map_err(|_| Error::new(format!("{}: current_vgpu_type is {id}", dir.display())))?;
-    let vgpu_type = match id {
+    let vgpu_type = match id.parse().map_err(|_| bad("current_vgpu_type", &id))? {
         0 => None,
         id => Some(VgpuType {
             id,
             name: filled("vgpu_type_name")?,
         }),
     };
+    let placement_id = match filled("placement_id")? {
+        Some(text) => Some(text.parse().map_err(|_| bad("placement_id", &text))?),
+        None => None,
+    };
+    let stats = match filled("stats")? {
+        Some(text) => Some(parse_stats(&text).ok_or_else(|| bad("stats", &text))?),
+        None => None,
+    };
     Ok(Some(Vgpu {
         vgpu_type,
-        creatable: types::parse_list(&text("creatable_vgpu_types")?.unwrap_or_default())?,
+        creatable: types::parse_list(&filled("creatable_vgpu_types")?.unwrap_or_default())?,
         state: filled("state")?,
-        placement_id: filled("placement_id")?,
+        placement_id,
         uuid: filled("uuid")?,
-        channel_errors: number("channel_errors")?,
-        task_crashes: number("task_crashes")?,
+        stats,
     }))
+}
+
+/// Lines `<name> <count>`.
+fn parse_stats(text: &str) -> Option<BTreeMap<String, u64>> {
+    let line = |line: &str| {
+        let (name, count) = line.trim().rsplit_once(' ')?;
+        Some((name.trim().to_owned(), count.parse().ok()?))
+    };
+    text.lines().map(line).collect()
 }
 
 impl Gpu {

@@ -54,9 +54,10 @@ pub const SECTIONS: [Section; 4] = [
 
   vgpu     type             null, or: id, and name if the driver tells it
            creatable[]      id, name: types that can be selected now
-           state, placement_id, uuid, channel_errors, task_crashes
-                            the attributes of these names; missing where
-                            the driver does not have them",
+           state, placement_id, uuid, stats
+                            the attributes of these names, stats as an
+                            object; each is missing where the driver
+                            does not tell it",
     },
     Section {
         title: "CONFIGURATION",
@@ -72,6 +73,7 @@ pub const SECTIONS: [Section; 4] = [
   index = 0           # number of the VF
   type = 1148         # optional; id or name
   uuid = \"...\"        # optional; UUID of the vGPU
+  placement = 8       # optional; 'save' leaves it out
   bind = false        # optional; not bound to nvidia_vgpu_vfio",
     },
 ];

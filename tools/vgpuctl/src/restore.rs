@@ -39,6 +39,7 @@ pub enum Change {
         index: u16,
         wanted: Wanted,
         uuid: Option<String>,
+        placement: Option<u16>,
     },
 }
 
@@ -52,8 +53,12 @@ impl fmt::Display for Step {
                 index,
                 wanted,
                 uuid,
+                placement,
             } => {
                 write!(f, " VF {index}: select type {wanted}")?;
+                if let Some(placement) = placement {
+                    write!(f, " at {placement}")?;
+                }
                 match uuid {
                     Some(uuid) => write!(f, " with UUID {uuid}"),
                     None => Ok(()),
@@ -124,12 +129,12 @@ pub fn plan(gpu: &Gpu, wanted: &config::Gpu, replace: bool) -> Plan {
                     .advice("--replace changes it"),
                 );
             }
-            Some((vf, current))
-                if means(gpu, wanted, current.id) && has_uuid(vf, config.uuid.as_deref()) => {}
+            Some((vf, current)) if means(gpu, wanted, current.id) && has_all(vf, config) => {}
             _ => plan.steps.push(step(Change::Select {
                 index,
                 wanted: wanted.clone(),
                 uuid: config.uuid.clone(),
+                placement: config.placement,
             })),
         }
     }
@@ -144,12 +149,16 @@ fn means(gpu: &Gpu, wanted: &Wanted, id: u32) -> bool {
     }
 }
 
-fn has_uuid(vf: &Vf, wanted: Option<&str>) -> bool {
-    let Some(wanted) = wanted else {
-        return true;
-    };
-    let current = vf.vgpu.as_ref().and_then(|vgpu| vgpu.uuid.as_deref());
-    current.is_some_and(|current| current.eq_ignore_ascii_case(wanted))
+/// UUID and placement, where the configuration says some.
+fn has_all(vf: &Vf, wanted: &config::Vf) -> bool {
+    let vgpu = vf.vgpu.as_ref();
+    let uuid = vgpu.and_then(|vgpu| vgpu.uuid.as_deref());
+    let placement = vgpu.and_then(|vgpu| vgpu.placement_id);
+    let wanted_uuid = wanted.uuid.as_deref();
+    wanted_uuid.is_none_or(|wanted| uuid.is_some_and(|uuid| uuid.eq_ignore_ascii_case(wanted)))
+        && wanted
+            .placement
+            .is_none_or(|wanted| placement == Some(wanted))
 }
 
 /// Takes one step, from what is now: an earlier one may have made the VF.
@@ -168,10 +177,12 @@ pub fn apply(sysfs: &Sysfs, step: &Step, replace: bool) -> Result {
             index,
             wanted,
             uuid,
+            placement,
         } => {
             let request = Request {
                 replace,
                 uuid: uuid.as_deref(),
+                placement: *placement,
             };
             select::select(sysfs, &gpu, vf(*index)?, wanted, request).map(drop)
         }

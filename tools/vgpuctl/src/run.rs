@@ -38,10 +38,12 @@ pub fn run(context: &mut Context<'_>, command: Command) -> Vec<Error> {
             gpu,
             replace,
             uuid,
+            placement,
         } => {
             let request = Request {
                 replace,
                 uuid: uuid.as_deref(),
+                placement,
             };
             select(context, &wanted, vf, gpu, request)
         }

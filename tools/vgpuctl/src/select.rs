@@ -30,6 +30,8 @@ pub struct Request<'a> {
     pub replace: bool,
     /// UUID for the vGPU, which its plugin and its licence know it by.
     pub uuid: Option<&'a str>,
+    /// Where on the GPU the vGPU shall be.
+    pub placement: Option<u16>,
 }
 
 /// Gives `vf` of `gpu` the type `wanted`.
@@ -46,6 +48,7 @@ pub fn select(
     if let Some(current) = &vgpu.vgpu_type {
         if named.as_ref().is_some_and(|named| named.id == current.id) || wanted.is(current) {
             set_uuid(sysfs, vf, request.uuid)?;
+            set_placement(sysfs, vf, vgpu.placement_id, request.placement)?;
             return Ok(Outcome::Unchanged(current.clone()));
         }
         if !request.replace {
@@ -65,6 +68,12 @@ pub fn select(
     sysfs
         .write(&file, &vgpu_type.id.to_string())
         .map_err(|e| refused(sysfs, gpu, vf, &vgpu_type, &e))?;
+    if let Err(e) = set_placement(sysfs, vf, None, request.placement) {
+        // All or nothing; a type that nobody uses is always given back.
+        let before = vgpu.vgpu_type.as_ref().map_or(0, |t| t.id);
+        let _ = sysfs.write(&file, &before.to_string());
+        return Err(e);
+    }
     Ok(Outcome::Selected(vgpu_type))
 }
 
@@ -106,14 +115,14 @@ fn refused(sysfs: &Sysfs, gpu: &Gpu, vf: &Vf, vgpu_type: &VgpuType, e: &io::Erro
     let gpu = now.as_ref().unwrap_or(gpu);
     match Errno::from_io_error(e) {
         Some(Errno::NODEV) => error.advice(format!(
-            "the GPU has no type of that id; {}",
+            "the GPU has no type of that id, or not as it is set up (ECC); {}",
             can_be_created(gpu)
         )),
         Some(Errno::NOSPC) => {
-            error.advice(format!("nothing is left of it; {}", can_be_created(gpu)))
+            error.advice(format!("no place is left for it; {}", can_be_created(gpu)))
         }
         Some(Errno::INVAL) => error.advice(format!(
-            "it does not fit beside what other VFs have ({}); {}",
+            "it does not go with what other VFs have ({}); {}",
             selected(gpu),
             can_be_created(gpu)
         )),
@@ -158,7 +167,30 @@ fn set_uuid(sysfs: &Sysfs, vf: &Vf, uuid: Option<&str>) -> Result {
     let file = sysfs.device(vf.address).join("nvidia/uuid");
     sysfs.write(&file, uuid).map_err(|e| {
         let error = Error::new(format!("{}: cannot set UUID {uuid}: {e}", vf.address));
-        explain(error, vf, &e)
+        match Errno::from_io_error(&e) {
+            Some(Errno::EXIST) => error.advice("another VF of the GPU has it"),
+            _ => explain(error, vf, &e),
+        }
+    })
+}
+
+fn set_placement(sysfs: &Sysfs, vf: &Vf, current: Option<u16>, placement: Option<u16>) -> Result {
+    let Some(placement) = placement.filter(|wanted| current != Some(*wanted)) else {
+        return Ok(());
+    };
+    let file = sysfs.device(vf.address).join("nvidia/placement_id");
+    sysfs.write(&file, &placement.to_string()).map_err(|e| {
+        let error = Error::new(format!(
+            "{}: cannot place the vGPU at {placement}: {e}",
+            vf.address
+        ));
+        match Errno::from_io_error(&e) {
+            Some(Errno::INVAL) => {
+                error.advice("the type cannot be there; sizes have places of their own")
+            }
+            Some(Errno::NOSPC) => error.advice("another vGPU is there"),
+            _ => explain(error, vf, &e),
+        }
     })
 }
 

@@ -58,7 +58,7 @@ fn json() {
         ("vgpu_type_name", "NVIDIA RTX6000-Ada-24Q"),
         ("state", "running"),
         ("placement_id", "0"),
-        ("channel_errors", "3"),
+        ("stats", "channel_errors 3\ntask_crashes 0"),
     ] {
         std::fs::write(nvidia.join(name), format!("{value}\n")).unwrap();
     }
@@ -84,8 +84,8 @@ fn json() {
                     "type": { "id": 949, "name": "NVIDIA RTX6000-Ada-24Q" },
                     "creatable": [],
                     "state": "running",
-                    "placement_id": "0",
-                    "channel_errors": 3,
+                    "placement_id": 0,
+                    "stats": { "channel_errors": 3, "task_crashes": 0 },
                 },
             }, {
                 "address": "0000:01:00.5",

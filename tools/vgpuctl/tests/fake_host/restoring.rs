@@ -93,7 +93,7 @@ fn nothing_is_taken_from_anybody() {
     );
     assert!(host.written().is_empty());
     // The kernel has the last word.
-    host.fails(&restore(&path, &["--replace"]), &["does not fit beside"]);
+    host.fails(&restore(&path, &["--replace"]), &["does not go with"]);
     host.ok(&["clear", "01:00.4"]);
     host.ok(&restore(&path, &["--replace"]));
     assert_eq!(host.type_of(1), 941);

@@ -2,6 +2,8 @@
 
 //! `select`, `clear`.
 
+use rustix::io::Errno;
+
 use crate::host::{Host, GPU};
 
 const VF0: &str = "0000:01:00.4";
@@ -70,7 +72,7 @@ fn refusals_say_what_can_be_had() {
     host.fails(
         &["select", "941", "--vf", VF1],
         &[
-            "does not fit beside",
+            "does not go with",
             "0000:01:00.4: 949",
             "now: 949 (NVIDIA RTX6000-Ada-24Q)",
         ],
@@ -78,7 +80,7 @@ fn refusals_say_what_can_be_had() {
     host.ok(&["select", "949", "--vf", VF1]);
     host.fails(
         &["select", "949", "--vf", VF2],
-        &["nothing is left of it", "now: none"],
+        &["no place is left for it", "now: none"],
     );
 }
 
@@ -159,6 +161,33 @@ fn uuid() {
     std::fs::write(&file, "00000000-0000-0000-0000-000000000000\n").unwrap();
     host.ok(&select);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), uuid);
+    host.written();
+    host.ok(&select);
+    assert!(host.written().is_empty());
+}
+
+#[test]
+fn placement() {
+    let host = host_with_vfs();
+    let select = ["select", "941", "--vf", VF0, "--placement", "8"];
+    // A driver without the attribute: nothing stays selected.
+    host.fails(
+        &select,
+        &["cannot place the vGPU at 8", "no such attribute"],
+    );
+    assert_eq!(host.type_of(0), 0);
+    let file = host.device(VF0).join("nvidia/placement_id");
+    std::fs::write(&file, "\n").unwrap();
+    for (errno, advice) in [
+        (Errno::INVAL, "cannot be there"),
+        (Errno::NOSPC, "another vGPU is there"),
+    ] {
+        *host.kernel.fail.borrow_mut() = Some(("placement_id".to_owned(), errno));
+        host.fails(&select, &[advice]);
+        assert_eq!(host.type_of(0), 0);
+    }
+    host.ok(&select);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "8");
     host.written();
     host.ok(&select);
     assert!(host.written().is_empty());
