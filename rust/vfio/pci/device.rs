@@ -380,10 +380,18 @@ impl<'a, T: Driver> Enabled<'a, T> {
     }
 
     /// Whether the memory of the device answers at this moment: it is not in D3hot, and memory space
-    /// is enabled in the command register that user space sees.
+    /// is enabled in the command register that user space sees. Resumes the device if necessary.
     pub fn memory_enabled(&self) -> bool {
         // SAFETY: By the requirements of `new`.
-        unsafe { memory::is_enabled(self.0) }
+        memory::Awake::new(self.0).is_ok_and(|_awake| unsafe { memory::is_enabled(self.0) })
+    }
+
+    /// Whether memory space is enabled in the command register that user space sees. What is then
+    /// forwarded to the core fails with `EIO` if the device is in D3hot: the core resumes it, and
+    /// looks at that by itself.
+    pub fn memory_switched_on(&self) -> bool {
+        // SAFETY: By the requirements of `new`.
+        unsafe { memory::is_switched_on(self.0) }
     }
 
     /// The registers of a BAR, mapped by the core.

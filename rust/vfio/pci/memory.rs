@@ -7,7 +7,7 @@
 //!     for reading     page fault: enabled? mappable? -> insert the page
 //!     for writing     the core: COMMAND.MEM cleared, D3hot, reset, low power -> all mappings go
 //!
-//!   read, write       enabled(), then the core
+//!   read, write       is_switched_on(), then the core, which looks at the rest with the lock held
 //!   mmap              the core's checks, then pages on fault, one or 2^order at a time
 //!   DMA buffer        mappable? -> the core
 //! ```
@@ -72,17 +72,12 @@ impl<'a, T: Driver> MemoryLock<'a, T> {
     ///
     /// The device must be open.
     unsafe fn is_enabled(&self) -> bool {
-        // CAST: The offset of a register in the first 256 bytes.
-        const COMMAND: usize = bindings::PCI_COMMAND as usize;
-        let core = self.0.core();
-
-        // SAFETY: The device is open, and so has a virtual configuration space. The lock is held:
-        // the core changes this bit with the lock held for writing.
-        let command = unsafe { (*core).vconfig.add(COMMAND).cast::<u16>().read() };
+        // SAFETY: By the requirements of this function. The core changes the bit with the lock held
+        // for writing.
+        let switched_on = unsafe { is_switched_on(self.0) };
 
         // SAFETY: The lock is held.
-        u32::from(u16::from_le(command)) & bindings::PCI_COMMAND_MEMORY != 0
-            && unsafe { vfio::__vfio_pci_memory_enabled(core) }
+        switched_on && unsafe { vfio::__vfio_pci_memory_enabled(self.0.core()) }
     }
 }
 
@@ -91,6 +86,31 @@ impl<T: Driver> Drop for MemoryLock<'_, T> {
         // SAFETY: The lock was taken by `new`.
         unsafe { bindings::up_read(&raw mut (*self.0.core()).memory_lock) };
     }
+}
+
+/// Whether user space has memory switched on in the command register, at this moment.
+///
+/// For an access that goes on to the core. Somebody may switch it off at the same time, and holding
+/// the lock for the look alone would not change that.
+///
+/// # Safety
+///
+/// The device must be open.
+pub(super) unsafe fn is_switched_on<T: Driver>(dev: &Device<T>) -> bool {
+    // CAST: The offset of a register in the first 256 bytes.
+    const COMMAND: usize = bindings::PCI_COMMAND as usize;
+
+    // SAFETY: The device is open, and so has a virtual configuration space. Whoever changes the
+    // register writes one aligned word.
+    let command = unsafe {
+        (*dev.core())
+            .vconfig
+            .add(COMMAND)
+            .cast::<u16>()
+            .read_volatile()
+    };
+
+    u32::from(u16::from_le(command)) & bindings::PCI_COMMAND_MEMORY != 0
 }
 
 /// Whether the memory of a device answers at this moment.

@@ -77,6 +77,7 @@ impl<T: Driver> Transfer<'_, T> {
 }
 
 /// Turns the result of a core function into a count.
+#[inline]
 fn count(ret: isize) -> Result<usize> {
     // CAST: A negative result is an errno.
     usize::try_from(ret).map_err(|_| Error::from_errno(ret as c_int))

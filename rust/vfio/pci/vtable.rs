@@ -26,7 +26,6 @@ use kernel::{
 };
 
 use super::{
-    memory::Awake,
     Device,
     Driver,
     Enabled,
@@ -170,7 +169,6 @@ impl<T: Driver> VTable<T> {
             // SAFETY: VFIO calls this for open devices, with a file position of its own.
             let (dev, position) = unsafe { (Device::<T>::from_vdev(vdev), &mut *ppos) };
 
-            let _awake = Awake::new(dev)?;
             // SAFETY: The device stays open during the call.
             let mut transfer = unsafe { Read::new(dev, buf.cast(), count, position) }?;
 
@@ -191,7 +189,6 @@ impl<T: Driver> VTable<T> {
             // SAFETY: VFIO calls this for open devices, with a file position of its own.
             let (dev, position) = unsafe { (Device::<T>::from_vdev(vdev), &mut *ppos) };
 
-            let _awake = Awake::new(dev)?;
             // SAFETY: The device stays open during the call.
             let mut transfer = unsafe { Write::new(dev, buf.cast_mut().cast(), count, position) }?;
 

@@ -120,12 +120,14 @@ pub(crate) fn read(dev: &Device<Vf>, transfer: &mut Read<'_, Vf>) -> Result<usiz
 
     match transfer.region() {
         index::CONFIG => read_config(dev, transfer),
-        index::BAR0..=index::BAR5 if !transfer.enabled().memory_enabled() => Err(EIO),
+        index::BAR0..=index::BAR5 if !transfer.enabled().memory_switched_on() => Err(EIO),
         index::BAR1 => {
             let split = with_view(dev, |view| view.bar1.split(offset, len))?;
             let (backed, taken) = split.ok_or(EINVAL)?;
             if backed > 0 {
                 transfer.forward_part(0..backed)?;
+            } else if !transfer.enabled().memory_enabled() {
+                return Err(EIO);
             }
             transfer.fill(backed..taken, 0xff)?;
             transfer.complete(taken)
@@ -146,9 +148,13 @@ fn read_config(dev: &Device<Vf>, transfer: &mut Read<'_, Vf>) -> Result<usize> {
     if !region::contains(offset, len as u64, config::SIZE) {
         return Err(EFAULT);
     }
-    while let Some(piece) = with_view(dev, |view| {
-        view.config.piece(offset + done as u64, len - done)
-    })? {
+    while done < len {
+        let piece = with_view(dev, |view| {
+            view.config.piece(offset + done as u64, len - done)
+        })?;
+        let Some(piece) = piece else {
+            break;
+        };
         let part = done..done + piece.len;
         match piece.source {
             Source::Core => {
@@ -170,12 +176,14 @@ pub(crate) fn write(dev: &Device<Vf>, transfer: &mut Write<'_, Vf>) -> Result<us
 
     match transfer.region() {
         index::CONFIG => write_config(dev, transfer),
-        index::BAR0..=index::BAR5 if !transfer.enabled().memory_enabled() => Err(EIO),
+        index::BAR0..=index::BAR5 if !transfer.enabled().memory_switched_on() => Err(EIO),
         index::BAR1 => {
             let split = with_view(dev, |view| view.bar1.split(offset, len))?;
             let (backed, taken) = split.ok_or(EINVAL)?;
             if backed > 0 {
                 transfer.forward_part(0..backed)?;
+            } else if !transfer.enabled().memory_enabled() {
+                return Err(EIO);
             }
             transfer.complete(taken)
         }
@@ -194,9 +202,13 @@ fn write_config(dev: &Device<Vf>, transfer: &mut Write<'_, Vf>) -> Result<usize>
     if !region::contains(offset, len as u64, config::SIZE) {
         return Err(EFAULT);
     }
-    while let Some(piece) = with_view(dev, |view| {
-        view.config.piece(offset + done as u64, len - done)
-    })? {
+    while done < len {
+        let piece = with_view(dev, |view| {
+            view.config.piece(offset + done as u64, len - done)
+        })?;
+        let Some(piece) = piece else {
+            break;
+        };
         let at = offset + done as u64;
         match piece.source {
             Source::Core if at == config::COMMAND => {
