@@ -150,7 +150,7 @@ impl Watch {
 }
 
 #[cfg(CONFIG_NOVA_CORE_VGPU_KUNIT)]
-#[kunit_tests(nvidia_vgpu_plugin_watch)]
+#[kunit_tests(nova_vgpu_plugin_watch)]
 mod tests {
     use super::*;
     use kernel::{
