@@ -99,7 +99,7 @@ pub(crate) struct Plan {
     lost: Units,
 }
 
-fn place<'a>(tables: &'a [Table], layout: Layout, spot: Spot) -> Option<(&'a Table, &'a Place)> {
+fn place(tables: &[Table], layout: Layout, spot: Spot) -> Option<(&Table, &Place)> {
     let table = tables.get(usize::from(spot.table))?;
     Some((table, table.places(layout).get(usize::from(spot.at))?))
 }

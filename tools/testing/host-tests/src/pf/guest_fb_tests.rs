@@ -214,6 +214,7 @@ proptest! {
 }
 
 #[test]
+#[allow(clippy::single_range_in_vec_init)] // a list of one region
 fn the_window_is_the_largest_region_in_whole_segments() {
     const S: u64 = 128 * MIB;
     let of = |regions: &[std::ops::Range<u64>], segment| window(regions.iter().cloned(), segment);

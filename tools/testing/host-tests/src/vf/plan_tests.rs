@@ -259,7 +259,7 @@ fn types_that_make_no_sense_have_no_place() {
             ..board.clone()
         },
         Board {
-            window: 10..0,
+            window: std::ops::Range { start: 10, end: 0 },
             ..board.clone()
         },
         Board {
@@ -532,9 +532,9 @@ proptest! {
                 if plan.is_open(vf) {
                     prop_assert_eq!(Some(&planned), firmware[vf].as_ref());
                 }
-                for other in 0..MAX_VFS {
+                for (other, held) in firmware.iter().enumerate() {
                     if other == vf { continue }
-                    for has in [plan.resources(tables, other), firmware[other].clone()].iter().flatten() {
+                    for has in [plan.resources(tables, other), held.clone()].iter().flatten() {
                         prop_assert!(!has.overlap(&planned));
                     }
                 }
