@@ -16,7 +16,6 @@ PREFIX ?= /usr/local
 FIRMWARE_DIR ?= /lib/firmware/updates
 INSTALL_MOD_PATH ?= $(DESTDIR)
 CARGO ?= cargo
-export INSTALL_MOD_PATH
 
 lib_dir = $(DESTDIR)$(PREFIX)/lib
 share_dir = $(DESTDIR)$(PREFIX)/share
@@ -49,7 +48,7 @@ tool-docs: tools
 install: install-modules install-tools
 
 install-modules: modules
-	+@$(kbuild) modules_install
+	+@$(kbuild) modules_install INSTALL_MOD_PATH="$(INSTALL_MOD_PATH)"
 
 install-tools: tool-docs
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(host_tools)/vgpuctl $(host_tools)/vgpu-metadata
