@@ -32,6 +32,7 @@ help:
 	@echo  '  make guests          eight guests at once (TEST_GUESTS= chooses)'
 	@echo  '  make soak            1,000 vGPUs created and destroyed while faults come and go, 500 users killed'
 	@echo  '  make fuzz            parsers and a vGPU against random input, half an hour'
+	@echo  '  make recipes         run what the admin guide tells of libvirt, driverctl and udev'
 	@echo  '  make lab-setup       kernel, QEMU, firmware and tools into the cache'
 	@echo  '  make lab-shell       a shell in the VM that has the emulated GPU'
 	@echo  '  make lab-status      what of the lab is there and what is missing'
@@ -120,10 +121,13 @@ guests:
 fuzz:
 	+@$(top)/tools/testing/fuzz/fuzz
 
+recipes:
+	+@$(top)/tools/testing/recipes/recipes
+
 lab-%:
 	+@$(lab) $*
 
 clean:
 	rm -rf $(top)/build/modules
 
-.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak fuzz guests clean
+.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak fuzz guests recipes clean
