@@ -8,6 +8,7 @@ set -u
 
 TYPE_48Q=950 # one fills the GPU
 TYPE_2Q=942
+TYPE_8Q=946
 NAME_2Q="NVIDIA RTX6000-Ada-2Q"
 config=$scratch/etc/vgpuctl.toml
 
@@ -85,6 +86,33 @@ names_the_user() {
 	return $status
 }
 
+# Of the attributes that not every driver has.
+tells_all() {
+	has "g['vfs'][0]['vgpu']['type']['name']" "$NAME_2Q" &&
+		has "g['vfs'][0]['vgpu']['state']" absent &&
+		has "sorted(g['vfs'][0]['vgpu']['stats'])[0]" channel_errors &&
+		has "len(g['vfs'][0]['vgpu']['uuid'])" 36
+}
+
+# An event of the driver, not a look every second.
+waits_for_state() {
+	local waiter status=0
+
+	vgpuctl wait --timeout $((20 * TIME_FACTOR)) state "$(vf 0)" running &
+	waiter=$!
+	hold_vf "$(vf 0)"
+	[ "$held" = open ] && wait $waiter || status=1
+	release_vf
+	return $status
+}
+
+# 2 GiB and 8 GiB on one GPU, the second at a place of its own.
+places() {
+	vgpuctl select $TYPE_8Q --vf "$(vf 1)" --placement 16 && has "g['vfs'][1]['vgpu']['placement_id']" 16 &&
+		exits 1 "cannot be there" select $TYPE_8Q --vf "$(vf 2)" --placement 17 &&
+		reads 0 "$(type_file 2)" && vgpuctl clear "$(vf 1)"
+}
+
 comes_back() {
 	vgpuctl select $TYPE_2Q --vf "$(vf 2)" >/dev/null && vgpuctl save -o "$config" || return 1
 	host_unload_modules && host_load_modules || return 1
@@ -136,7 +164,7 @@ rebinds() {
 	vgpuctl bind --gpu "$pf" && [ "$(host_driver "$first")" = "$VF_DRIVER" ]
 }
 
-begin 18
+begin 21
 result "VFs are enabled and bound" enables
 result "enabling them again changes nothing" vgpuctl enable "$pf" -n 3
 result "another number of VFs is refused" exits 1 "3 are enabled" enable "$pf" -n 2
@@ -146,6 +174,9 @@ result "VFs that have types are not disabled" exits 1 "--force" disable "$pf"
 result "types are taken away" vgpuctl clear "$(vf 0)" "$(vf 1)" "$(vf 2)"
 result "a refusal says what can be created" says_what_is_left
 result "an open device names its user" names_the_user
+result "type, state, counts and UUID are told" tells_all
+result "waiting for a state" waits_for_state
+result "another size at a place that is asked for" places
 result "a configuration comes back after the drivers were reloaded" comes_back
 result "restoring twice changes nothing" restores_once
 result "restoring takes nothing away from others" spares_others
