@@ -15,7 +15,7 @@ PCI_DEVICES=/sys/bus/pci/devices
 : "${GUEST_QEMU:=${LAB_QEMU:-qemu-system-x86_64}}"
 : "${GUEST_QEMU_DATA:=${LAB_QEMU_DATA:-}}"
 : "${GUEST_KERNEL:=${LAB_KERNEL_IMAGE_guest:-}}"
-: "${GUEST_INITRAMFS:=build/guest/initramfs.cpio.gz}"
+: "${GUEST_INITRAMFS:=build/guest/initramfs.cpio}"
 export GUEST_QEMU GUEST_QEMU_DATA GUEST_KERNEL GUEST_INITRAMFS
 
 host_load_modules() {
