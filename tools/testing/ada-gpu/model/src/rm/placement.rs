@@ -213,8 +213,8 @@ pub fn check_type(
     if mixed {
         return Ok(());
     }
-    let known = others.iter().filter_map(|o| types.get(o.vgpu_type));
-    if let Some(o) = known.into_iter().find(|o| o.profile_size != t.profile_size) {
+    let mut known = others.iter().filter_map(|o| types.get(o.vgpu_type));
+    if let Some(o) = known.find(|o| o.profile_size != t.profile_size) {
         refuse!(
             ERR_NOT_SUPPORTED,
             "placement-size",
