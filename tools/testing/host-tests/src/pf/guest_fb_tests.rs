@@ -217,16 +217,17 @@ proptest! {
 #[allow(clippy::single_range_in_vec_init)] // a list of one region
 fn the_window_is_the_largest_region_in_whole_segments() {
     const S: u64 = 128 * MIB;
-    let of = |regions: &[std::ops::Range<u64>], segment| window(regions.iter().cloned(), segment);
-    assert_eq!(of(&[0..8 * GIB], S), 0..8 * GIB - S);
-    assert_eq!(of(&[4096..8 * GIB + 100 * MIB], S), S..8 * GIB);
-    assert_eq!(
-        of(&[0..GIB, 2 * GIB..4 * GIB, 5 * GIB..6 * GIB], S),
-        2 * GIB..4 * GIB - S
-    );
-    for none in [&[][..], &[0..MIB], &[0..S], &[4096..2 * S]] {
+    let of = |regions: &[(u64, u64)], segment| {
+        let regions = regions.iter().map(|&(start, end)| start..end);
+        window(regions, segment)
+    };
+    assert_eq!(of(&[(0, 8 * GIB)], S), 0..8 * GIB - S);
+    assert_eq!(of(&[(4096, 8 * GIB + 100 * MIB)], S), S..8 * GIB);
+    let several = [(0, GIB), (2 * GIB, 4 * GIB), (5 * GIB, 6 * GIB)];
+    assert_eq!(of(&several, S), 2 * GIB..4 * GIB - S);
+    for none in [&[][..], &[(0, MIB)], &[(0, S)], &[(4096, 2 * S)]] {
         assert_eq!(of(none, S), 0..0, "{none:x?}");
     }
-    assert_eq!(of(&[0..GIB], 0), 0..0);
-    assert_eq!(of(&[u64::MAX - MIB..u64::MAX], S), 0..0);
+    assert_eq!(of(&[(0, GIB)], 0), 0..0);
+    assert_eq!(of(&[(u64::MAX - MIB, u64::MAX)], S), 0..0);
 }
