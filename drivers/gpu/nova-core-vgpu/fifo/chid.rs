@@ -188,7 +188,7 @@ impl<R: DerefMut<Target = [Runlist]>, L: DerefMut<Target = [Lease]>> Pool<R, L> 
     ) -> Result<Range<u32>, ChidError> {
         let vgpus = self.vgpus();
         let count = ids.end.saturating_sub(ids.start);
-        let aligned = count.is_power_of_two() && ids.start % count == 0;
+        let aligned = count.is_power_of_two() && ids.start.checked_rem(count) == Some(0);
         if !aligned || ids.start < vgpus.start || ids.end > vgpus.end {
             return Err(ChidError::Invalid);
         }
