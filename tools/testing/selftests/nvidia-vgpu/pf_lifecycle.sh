@@ -67,13 +67,19 @@ is_what_the_model_has() {
 }
 
 enumeration() {
-	local line
+	local line total
 
+	total=$(($(stats fb_total) >> 20))
 	line=$(dmesg | grep "$PF_DRIVER $pf: vGPU: " | tail -n 1)
 	[[ $line =~ vGPU:\ ([0-9]+)\ VFs,\ ([0-9]+)\ MiB\ FB\ in\ segments\ of\ ([0-9]+)\ MiB,\ ([0-9]+)\ channels,\ ([0-9]+)\ engines,\ ECC\ (on|off) ]] ||
 		{ echo "no line with the facts: $line"; return 1; }
 	[ "${BASH_REMATCH[1]}" -eq "$(cat "/sys/bus/pci/devices/$pf/sriov_totalvfs")" ] || { echo "VFs: $line"; return 1; }
-	[ "${BASH_REMATCH[2]}" -eq $(($(stats fb_total) >> 20)) ] || { echo "FB: $line"; return 1; }
+	# What vGPUs can have is whole segments: at each end less than one is left over.
+	if [ $((BASH_REMATCH[2] % BASH_REMATCH[3])) -ne 0 ] || [ "${BASH_REMATCH[2]}" -gt $total ] ||
+		[ $((BASH_REMATCH[2] + 2 * BASH_REMATCH[3])) -le $total ]; then
+		echo "FB of $total MiB: $line"
+		return 1
+	fi
 	[ "${BASH_REMATCH[4]}" -eq "$(stats channels_available)" ] || { echo "channels: $line"; return 1; }
 	if [ "${BASH_REMATCH[3]}" -eq 0 ] || [ "${BASH_REMATCH[5]}" -eq 0 ]; then
 		echo "$line"
