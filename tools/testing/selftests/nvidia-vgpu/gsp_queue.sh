@@ -126,18 +126,18 @@ long_requests() {
 	[ $out -ge $ADD_TYPE_BYTES ] && [ $in -ge $ADD_TYPE_BYTES ]
 }
 
-# GSP takes nothing for a while, and there are more callers than there is room.
+# GSP takes nothing until all callers are there, for whom there is no room.
 full_queue_is_waited_for() {
 	local pid sent status=0
 
 	sent=$(counter sent)
-	gpu_ctl fault "queue-stall=3000" || return 1
+	gpu_ctl fault "queue-stall=60000" || return 1
 	"$BUILD/selftests/callers" "/sys/kernel/debug/$PF_DRIVER/$pf/rpc_selftest" $CALLERS 1 &
 	pid=$!
 	in_flight $CALLERS || status=1
 	sent=$(($(counter sent) - sent))
-	wait "$pid" || status=1
 	no_faults
+	wait "$pid" || status=1
 	echo "$sent of $CALLERS requests found room"
 	[ $sent -lt $CALLERS ] || status=1
 	return $status
