@@ -188,7 +188,7 @@ unloads_despite() {
 	return $status
 }
 
-begin 25
+begin 26
 rmmod "$VF_DRIVER" "$PF_DRIVER"
 
 result "the boot firmware of the board does not finish" fails_with "register=0x118234:0" "boot firmware of the GPU did not finish"
