@@ -45,7 +45,9 @@ pub use self::{
         RegionInfo, //
     },
     transfer::{
+        Direction,
         Read,
+        Transfer,
         Write, //
     },
 };

@@ -11,9 +11,12 @@
 //!
 //! A driver answers piece by piece: what it leaves to the core is forwarded, the rest is its own.
 //! What the core would answer for its bytes never reaches user space. Then it
-//! [completes](Read::complete) the transfer.
+//! [completes](Transfer::complete) the transfer.
 
-use core::ops::Range;
+use core::{
+    marker::PhantomData,
+    ops::Range, //
+};
 use kernel::{
     bindings,
     prelude::*,
@@ -33,19 +36,116 @@ use crate::{
     uapi, //
 };
 
-/// What both directions have in common.
-struct Transfer<'a, T: Driver> {
+/// Which way the bytes of a transfer go.
+pub trait Direction {
+    /// The core's function for all of an access at `position`.
+    ///
+    /// # Safety
+    ///
+    /// The device must be open.
+    #[doc(hidden)]
+    unsafe fn forward<T: Driver>(
+        dev: &Device<T>,
+        user: UserPtr,
+        len: usize,
+        position: &mut bindings::loff_t,
+    ) -> isize;
+}
+
+/// The direction of a [`Read`].
+pub enum ToUser {}
+
+impl Direction for ToUser {
+    unsafe fn forward<T: Driver>(
+        dev: &Device<T>,
+        user: UserPtr,
+        len: usize,
+        position: &mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: The device is open; the buffer is one of user space.
+        unsafe { vfio::vfio_pci_core_read(dev.vdev(), user.as_mut_ptr().cast(), len, position) }
+    }
+}
+
+/// The direction of a [`Write`].
+pub enum FromUser {}
+
+impl Direction for FromUser {
+    unsafe fn forward<T: Driver>(
+        dev: &Device<T>,
+        user: UserPtr,
+        len: usize,
+        position: &mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: The device is open; the buffer is one of user space.
+        unsafe { vfio::vfio_pci_core_write(dev.vdev(), user.as_const_ptr().cast(), len, position) }
+    }
+}
+
+/// A `read()` or `write()` in progress.
+pub struct Transfer<'a, T: Driver, D: Direction> {
     dev: &'a Device<T>,
     user: UserPtr,
     len: usize,
     position: &'a mut bindings::loff_t,
     /// File offset of the first byte.
     start: u64,
+    _direction: PhantomData<D>,
 }
 
-impl<T: Driver> Transfer<'_, T> {
-    fn offset(&self) -> u64 {
+/// A `read()` in progress.
+pub type Read<'a, T> = Transfer<'a, T, ToUser>;
+
+/// A `write()` in progress.
+pub type Write<'a, T> = Transfer<'a, T, FromUser>;
+
+/// Turns the result of a core function into a count.
+#[inline]
+fn count(ret: isize) -> Result<usize> {
+    // CAST: A negative result is an errno.
+    usize::try_from(ret).map_err(|_| Error::from_errno(ret as c_int))
+}
+
+impl<'a, T: Driver, D: Direction> Transfer<'a, T, D> {
+    /// # Safety
+    ///
+    /// The device must be open for `'a`.
+    pub(super) unsafe fn new(
+        dev: &'a Device<T>,
+        user: *mut c_void,
+        len: usize,
+        position: &'a mut bindings::loff_t,
+    ) -> Result<Self> {
+        Ok(Self {
+            dev,
+            user: UserPtr::from_ptr(user),
+            len,
+            start: u64::try_from(*position).map_err(|_| EINVAL)?,
+            position,
+            _direction: PhantomData,
+        })
+    }
+
+    /// The region, see [`uapi::region`].
+    pub fn region(&self) -> u32 {
+        uapi::split(self.start).0
+    }
+
+    /// Offset of the first byte in the region; nobody has checked it against the size of the region.
+    pub fn offset(&self) -> u64 {
         uapi::split(self.start).1
+    }
+
+    /// Number of bytes wanted, or written.
+    #[allow(clippy::len_without_is_empty, reason = "not a container")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The device is open.
+    pub fn enabled(&self) -> Enabled<'_, T> {
+        // SAFETY: By the requirements of `new`.
+        unsafe { Enabled::new(self.dev) }
     }
 
     /// Bytes `range` of the transfer in user memory.
@@ -67,8 +167,27 @@ impl<T: Driver> Transfer<'_, T> {
         Ok(position.try_into()?)
     }
 
-    /// The transfer is over after `len` bytes.
-    fn complete(&mut self, len: usize) -> Result<usize> {
+    /// Has the core read or write bytes `range` of the transfer. Returns how many bytes it did.
+    ///
+    /// # Errors
+    ///
+    /// Those of `vfio_pci_core_read()` and `vfio_pci_core_write()`, such as `EINVAL` beyond the
+    /// region.
+    pub fn forward_part(&mut self, range: Range<usize>) -> Result<usize> {
+        let mut position = self.position_of(range.start)?;
+        let user = self.user(&range)?;
+
+        // SAFETY: By the requirements of `new`.
+        count(unsafe { D::forward(self.dev, user, range.len(), &mut position) })
+    }
+
+    /// The first `len` bytes have been answered or taken. Returns what [`Driver::read`] and
+    /// [`Driver::write`] return.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the file position would overflow.
+    pub fn complete(&mut self, len: usize) -> Result<usize> {
         let len = len.min(self.len);
 
         *self.position = self.position_of(len)?;
@@ -76,80 +195,7 @@ impl<T: Driver> Transfer<'_, T> {
     }
 }
 
-/// Turns the result of a core function into a count.
-#[inline]
-fn count(ret: isize) -> Result<usize> {
-    // CAST: A negative result is an errno.
-    usize::try_from(ret).map_err(|_| Error::from_errno(ret as c_int))
-}
-
-/// A `read()` in progress.
-pub struct Read<'a, T: Driver>(Transfer<'a, T>);
-
-/// A `write()` in progress.
-pub struct Write<'a, T: Driver>(Transfer<'a, T>);
-
-impl<'a, T: Driver> Read<'a, T> {
-    /// # Safety
-    ///
-    /// The device must be open for `'a`.
-    pub(super) unsafe fn new(
-        dev: &'a Device<T>,
-        user: *mut c_void,
-        len: usize,
-        position: &'a mut bindings::loff_t,
-    ) -> Result<Self> {
-        Ok(Self(Transfer {
-            dev,
-            user: UserPtr::from_ptr(user),
-            len,
-            start: u64::try_from(*position).map_err(|_| EINVAL)?,
-            position,
-        }))
-    }
-
-    /// The region, see [`uapi::region`].
-    pub fn region(&self) -> u32 {
-        uapi::split(self.0.start).0
-    }
-
-    /// Offset of the first byte in the region; nobody has checked it against the size of the region.
-    pub fn offset(&self) -> u64 {
-        self.0.offset()
-    }
-
-    /// Number of bytes wanted.
-    #[allow(clippy::len_without_is_empty, reason = "not a container")]
-    pub fn len(&self) -> usize {
-        self.0.len
-    }
-
-    /// The device is open.
-    pub fn enabled(&self) -> Enabled<'_, T> {
-        // SAFETY: By the requirements of `new`.
-        unsafe { Enabled::new(self.0.dev) }
-    }
-
-    /// Has the core answer bytes `range` of the transfer. Returns how many bytes it answered.
-    ///
-    /// # Errors
-    ///
-    /// Those of `vfio_pci_core_read()`, such as `EINVAL` beyond the region.
-    pub fn forward_part(&mut self, range: Range<usize>) -> Result<usize> {
-        let mut position = self.0.position_of(range.start)?;
-        let user = self.0.user(&range)?;
-
-        // SAFETY: The device is open; the buffer is one of user space.
-        count(unsafe {
-            vfio::vfio_pci_core_read(
-                self.0.dev.vdev(),
-                user.as_mut_ptr().cast(),
-                range.len(),
-                &mut position,
-            )
-        })
-    }
-
+impl<T: Driver> Read<'_, T> {
     /// Answers with `bytes` from byte `at` of the transfer on.
     ///
     /// # Errors
@@ -157,7 +203,7 @@ impl<'a, T: Driver> Read<'a, T> {
     /// `EFAULT` when the buffer of the caller is bad, `EINVAL` when it is too short.
     pub fn put(&mut self, at: usize, bytes: &[u8]) -> Result {
         let end = at.checked_add(bytes.len()).ok_or(EINVAL)?;
-        let user = self.0.user(&(at..end))?;
+        let user = self.user(&(at..end))?;
 
         UserSlice::new(user, bytes.len())
             .writer()
@@ -171,7 +217,7 @@ impl<'a, T: Driver> Read<'a, T> {
     /// As [`put`](Self::put).
     pub fn fill(&mut self, range: Range<usize>, value: u8) -> Result {
         let chunk = [value; 64];
-        let user = self.0.user(&range)?;
+        let user = self.user(&range)?;
         let mut writer = UserSlice::new(user, range.len()).writer();
 
         while !writer.is_empty() {
@@ -181,58 +227,9 @@ impl<'a, T: Driver> Read<'a, T> {
         }
         Ok(())
     }
-
-    /// The first `len` bytes have been answered. Returns what [`Driver::read`] returns.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` when the file position would overflow.
-    pub fn complete(&mut self, len: usize) -> Result<usize> {
-        self.0.complete(len)
-    }
 }
 
-impl<'a, T: Driver> Write<'a, T> {
-    /// # Safety
-    ///
-    /// The device must be open for `'a`.
-    pub(super) unsafe fn new(
-        dev: &'a Device<T>,
-        user: *mut c_void,
-        len: usize,
-        position: &'a mut bindings::loff_t,
-    ) -> Result<Self> {
-        Ok(Self(Transfer {
-            dev,
-            user: UserPtr::from_ptr(user),
-            len,
-            start: u64::try_from(*position).map_err(|_| EINVAL)?,
-            position,
-        }))
-    }
-
-    /// The region, see [`uapi::region`].
-    pub fn region(&self) -> u32 {
-        uapi::split(self.0.start).0
-    }
-
-    /// Offset of the first byte in the region; nobody has checked it against the size of the region.
-    pub fn offset(&self) -> u64 {
-        self.0.offset()
-    }
-
-    /// Number of bytes written.
-    #[allow(clippy::len_without_is_empty, reason = "not a container")]
-    pub fn len(&self) -> usize {
-        self.0.len
-    }
-
-    /// The device is open.
-    pub fn enabled(&self) -> Enabled<'_, T> {
-        // SAFETY: By the requirements of `new`.
-        unsafe { Enabled::new(self.0.dev) }
-    }
-
+impl<T: Driver> Write<'_, T> {
     /// Copies what is written from byte `at` of the transfer on to `bytes`.
     ///
     /// Memory of user space may change between two calls: what was copied is what counts.
@@ -242,37 +239,8 @@ impl<'a, T: Driver> Write<'a, T> {
     /// `EFAULT` when the buffer of the caller is bad, `EINVAL` when it is too short.
     pub fn get(&self, at: usize, bytes: &mut [u8]) -> Result {
         let end = at.checked_add(bytes.len()).ok_or(EINVAL)?;
-        let user = self.0.user(&(at..end))?;
+        let user = self.user(&(at..end))?;
 
         UserSlice::new(user, bytes.len()).reader().read_slice(bytes)
-    }
-
-    /// Has the core write bytes `range` of the transfer. Returns how many bytes it wrote.
-    ///
-    /// # Errors
-    ///
-    /// Those of `vfio_pci_core_write()`, such as `EINVAL` beyond the region.
-    pub fn forward_part(&mut self, range: Range<usize>) -> Result<usize> {
-        let mut position = self.0.position_of(range.start)?;
-        let user = self.0.user(&range)?;
-
-        // SAFETY: The device is open; the buffer is one of user space.
-        count(unsafe {
-            vfio::vfio_pci_core_write(
-                self.0.dev.vdev(),
-                user.as_const_ptr().cast(),
-                range.len(),
-                &mut position,
-            )
-        })
-    }
-
-    /// The first `len` bytes have been taken. Returns what [`Driver::write`] returns.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` when the file position would overflow.
-    pub fn complete(&mut self, len: usize) -> Result<usize> {
-        self.0.complete(len)
     }
 }
