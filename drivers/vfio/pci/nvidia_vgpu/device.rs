@@ -24,9 +24,11 @@ use vfio::{
     pci::{
         Area,
         Device,
+        Direction,
         Mapping,
         Read,
         RegionInfo,
+        Transfer,
         Write, //
     },
     uapi::region as index, //
@@ -114,34 +116,39 @@ fn with_view<R>(dev: &Device<Vf>, look: impl FnOnce(&mut View) -> R) -> Result<R
     (*dev.view.lock()).as_mut().map(look).ok_or(ENODEV)
 }
 
-/// `read()` of the device file.
-pub(crate) fn read(dev: &Device<Vf>, transfer: &mut Read<'_, Vf>) -> Result<usize> {
+/// Has the hardware take its part of an access to a BAR. Returns how many bytes it has taken, and how
+/// many the BAR takes.
+fn access_bar<D: Direction>(
+    dev: &Device<Vf>,
+    transfer: &mut Transfer<'_, Vf, D>,
+) -> Result<(usize, usize)> {
     let (offset, len) = (transfer.offset(), transfer.len());
 
-    match transfer.region() {
-        index::CONFIG => read_config(dev, transfer),
-        index::BAR0..=index::BAR5 if !transfer.enabled().memory_switched_on() => Err(EIO),
-        index::BAR1 => {
-            let split = with_view(dev, |view| view.bar1.split(offset, len))?;
-            let (backed, taken) = split.ok_or(EINVAL)?;
-            if backed > 0 {
-                transfer.forward_part(0..backed)?;
-            } else if !transfer.enabled().memory_enabled() {
-                return Err(EIO);
-            }
-            transfer.fill(backed..taken, 0xff)?;
-            transfer.complete(taken)
-        }
-        index::BAR0..=index::BAR5 => {
-            let count = transfer.forward_part(0..len)?;
-            transfer.complete(count)
-        }
-        _ => Err(EINVAL),
+    if !transfer.enabled().memory_switched_on() {
+        return Err(EIO);
     }
+    if transfer.region() != index::BAR1 {
+        let count = transfer.forward_part(0..len)?;
+        return Ok((count, count));
+    }
+    let split = with_view(dev, |view| view.bar1.split(offset, len))?;
+    let (backed, taken) = split.ok_or(EINVAL)?;
+    if backed > 0 {
+        transfer.forward_part(0..backed)?;
+    } else if !transfer.enabled().memory_enabled() {
+        return Err(EIO);
+    }
+    Ok((backed, taken))
 }
 
-/// As the core does it, an access that leaves the space fails as a whole.
-fn read_config(dev: &Device<Vf>, transfer: &mut Read<'_, Vf>) -> Result<usize> {
+/// Takes an access to configuration space piece by piece: `take` gets the bytes of the transfer that
+/// a piece has, and who answers for them. As the core does it, an access that leaves the space fails
+/// as a whole.
+fn access_config<'a, D: Direction>(
+    dev: &Device<Vf>,
+    transfer: &mut Transfer<'a, Vf, D>,
+    take: impl Fn(&mut Transfer<'a, Vf, D>, Range<usize>, Source) -> Result,
+) -> Result<usize> {
     let (offset, len) = (transfer.offset(), transfer.len());
     let mut done = 0;
 
@@ -155,78 +162,67 @@ fn read_config(dev: &Device<Vf>, transfer: &mut Read<'_, Vf>) -> Result<usize> {
         let Some(piece) = piece else {
             break;
         };
-        let part = done..done + piece.len;
-        match piece.source {
-            Source::Core => {
-                transfer.forward_part(part)?;
-            }
-            Source::Own(bytes) | Source::Bar1(bytes) => {
-                transfer.put(done, bytes.get(..piece.len).ok_or(EINVAL)?)?;
-            }
-            Source::Nobody => transfer.fill(part, 0)?,
-        }
+        take(transfer, done..done + piece.len, piece.source)?;
         done += piece.len;
     }
     transfer.complete(done)
+}
+
+/// `read()` of the device file.
+pub(crate) fn read(dev: &Device<Vf>, transfer: &mut Read<'_, Vf>) -> Result<usize> {
+    match transfer.region() {
+        index::CONFIG => access_config(dev, transfer, read_config),
+        index::BAR0..=index::BAR5 => {
+            let (done, taken) = access_bar(dev, transfer)?;
+            transfer.fill(done..taken, 0xff)?;
+            transfer.complete(taken)
+        }
+        _ => Err(EINVAL),
+    }
+}
+
+fn read_config(transfer: &mut Read<'_, Vf>, part: Range<usize>, source: Source) -> Result {
+    match source {
+        Source::Core => transfer.forward_part(part).map(|_| ()),
+        Source::Own(bytes) | Source::Bar1(bytes) => {
+            transfer.put(part.start, bytes.get(..part.len()).ok_or(EINVAL)?)
+        }
+        Source::Nobody => transfer.fill(part, 0),
+    }
 }
 
 /// `write()` of the device file.
 pub(crate) fn write(dev: &Device<Vf>, transfer: &mut Write<'_, Vf>) -> Result<usize> {
-    let (offset, len) = (transfer.offset(), transfer.len());
-
     match transfer.region() {
-        index::CONFIG => write_config(dev, transfer),
-        index::BAR0..=index::BAR5 if !transfer.enabled().memory_switched_on() => Err(EIO),
-        index::BAR1 => {
-            let split = with_view(dev, |view| view.bar1.split(offset, len))?;
-            let (backed, taken) = split.ok_or(EINVAL)?;
-            if backed > 0 {
-                transfer.forward_part(0..backed)?;
-            } else if !transfer.enabled().memory_enabled() {
-                return Err(EIO);
-            }
-            transfer.complete(taken)
-        }
+        index::CONFIG => access_config(dev, transfer, |transfer, part, source| {
+            write_config(dev, transfer, part, source)
+        }),
         index::BAR0..=index::BAR5 => {
-            let count = transfer.forward_part(0..len)?;
-            transfer.complete(count)
+            let (_, taken) = access_bar(dev, transfer)?;
+            transfer.complete(taken)
         }
         _ => Err(EINVAL),
     }
 }
 
-fn write_config(dev: &Device<Vf>, transfer: &mut Write<'_, Vf>) -> Result<usize> {
-    let (offset, len) = (transfer.offset(), transfer.len());
-    let mut done = 0;
+fn write_config(
+    dev: &Device<Vf>,
+    transfer: &mut Write<'_, Vf>,
+    part: Range<usize>,
+    source: Source,
+) -> Result {
+    let at = transfer.offset() + part.start as u64;
 
-    if !region::contains(offset, len as u64, config::SIZE) {
-        return Err(EFAULT);
-    }
-    while done < len {
-        let piece = with_view(dev, |view| {
-            view.config.piece(offset + done as u64, len - done)
-        })?;
-        let Some(piece) = piece else {
-            break;
-        };
-        let at = offset + done as u64;
-        match piece.source {
-            Source::Core if at == config::COMMAND => {
-                write_command(dev, transfer, done..done + piece.len)?;
-            }
-            Source::Core => {
-                transfer.forward_part(done..done + piece.len)?;
-            }
-            Source::Bar1(mut bytes) => {
-                let bytes = bytes.get_mut(..piece.len).ok_or(EINVAL)?;
-                transfer.get(done, bytes)?;
-                with_view(dev, |view| view.config.write_bar1(at, bytes))?;
-            }
-            Source::Own(_) | Source::Nobody => (),
+    match source {
+        Source::Core if at == config::COMMAND => write_command(dev, transfer, part),
+        Source::Core => transfer.forward_part(part).map(|_| ()),
+        Source::Bar1(mut bytes) => {
+            let bytes = bytes.get_mut(..part.len()).ok_or(EINVAL)?;
+            transfer.get(part.start, bytes)?;
+            with_view(dev, |view| view.config.write_bar1(at, bytes))
         }
-        done += piece.len;
+        Source::Own(_) | Source::Nobody => Ok(()),
     }
-    transfer.complete(done)
 }
 
 /// Writes bytes `part` of the transfer, which begin with the command register.
