@@ -59,9 +59,7 @@ use crate::{
 
 /// Per-VF entries.
 struct Slots {
-    /// Bit n: VF n has a vGPU.
-    running: u32,
-    /// The devices of these.
+    /// The devices of the VFs that have a vGPU.
     devices: [Option<Held<Vf>>; MAX_VFS],
     /// What vGPUs left behind because the firmware did not let go, at most one per VF. Has room
     /// for all of them from the beginning: closing a device must not need memory.
@@ -123,7 +121,6 @@ impl Manager {
                 firmware,
                 admission,
                 slots <- new_mutex!(Slots {
-                    running: 0,
                     devices: [const { None }; MAX_VFS],
                     remains,
                 }),
@@ -182,15 +179,13 @@ impl Manager {
     ///
     /// `EBUSY` when it has one already, `EINVAL` when there cannot be such a VF.
     pub(crate) fn register(self: &Arc<Self>, index: u16, device: Held<Vf>) -> Result<Registered> {
-        let bit = 1u32.checked_shl(index.into()).ok_or(EINVAL)?;
         let mut slots = self.slots.lock();
-        if slots.running & bit != 0 {
+        let slot = slots.devices.get_mut(usize::from(index)).ok_or(EINVAL)?;
+        if slot.is_some() {
             return Err(EBUSY);
         }
-        slots.running |= bit;
         device.faults.reset();
-        // BOUNDS: `running` has as many bits as there are entries.
-        slots.devices[usize::from(index)] = Some(device);
+        *slot = Some(device);
         drop(slots);
         Ok(Registered {
             manager: self.clone(),
@@ -219,13 +214,20 @@ impl Manager {
         self.slots.lock().devices.clone()
     }
 
+    /// Whether a VF has a vGPU.
+    fn has_vgpus(&self) -> bool {
+        self.slots.lock().devices.iter().any(Option::is_some)
+    }
+
     /// The vGPUs are dead, or have to be: whoever uses one learns it by the error event of VFIO.
     fn lose_all(&self) {
+        let devices = self.devices();
+
         // First of all, so that nobody waits for a plugin task with a VF's state locked.
-        for device in self.slots.lock().devices.iter().flatten() {
+        for device in devices.iter().flatten() {
             device.observed.lost();
         }
-        for device in self.devices().into_iter().flatten() {
+        for device in devices.into_iter().flatten() {
             Vf::lose(&device);
         }
     }
@@ -262,7 +264,7 @@ impl Client for Manager {
     fn event(&self, event: &Event) -> Result {
         match event {
             // The PF driver counts open VFs; this is the same question asked of the other side.
-            Event::SriovConfigure { .. } if self.slots.lock().running != 0 => Err(EBUSY),
+            Event::SriovConfigure { .. } if self.has_vgpus() => Err(EBUSY),
             Event::SriovConfigure { .. } => Ok(()),
             Event::Unbind => {
                 self.request_all();
@@ -295,10 +297,7 @@ impl Client for Manager {
             device.observed.event(*what);
         }
         // A reference: the user must not be able to let the device go meanwhile.
-        let crashed = fault
-            .is_crash()
-            .then(|| slots.devices[index as usize].clone())
-            .flatten();
+        let crashed = fault.is_crash().then(|| device.clone());
         drop(slots);
 
         if let Some(number) = number {
@@ -327,11 +326,10 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        let index = usize::from(self.index);
         let mut slots = self.manager.slots.lock();
-        slots.running &= !(1 << index);
-        // BOUNDS: As in `register`.
-        let device = slots.devices[index].take();
+        let slot = slots.devices.get_mut(usize::from(self.index));
+        // A statement of its own: what the device refers to is not to be let go under the lock.
+        let device = slot.and_then(Option::take);
         drop(slots);
         drop(device);
     }
