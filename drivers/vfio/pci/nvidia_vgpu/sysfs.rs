@@ -71,13 +71,16 @@ impl From<BadNumber> for Error {
     }
 }
 
+/// Id of the type that the VF has; 0: none.
+fn type_id(dev: &Device<Vf>) -> u32 {
+    let selected = dev.admission.selected(dev.identity.index);
+    selected.map_or(0, |t| t.id)
+}
+
 /// Tells those who watch the VF. Without memory nobody is told, as with uevents of the kernel itself.
 fn changed(dev: &Device<Vf>, attribute: &CStr, state: Status) {
     sysfs::notify(dev.pdev(), DIRECTORY, attribute);
-    let id = dev
-        .admission
-        .selected(dev.identity.index)
-        .map_or(0, |t| t.id);
+    let id = type_id(dev);
     let (Ok(id), Ok(state)) = (
         CString::try_from_fmt(fmt!("NVIDIA_VGPU_TYPE={}", id)),
         CString::try_from_fmt(fmt!("NVIDIA_VGPU_STATE={}", state.name())),
@@ -118,11 +121,7 @@ impl Attribute for CurrentVgpuType {
     const MODE: u16 = 0o644;
 
     fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
-        let id = dev
-            .admission
-            .selected(dev.identity.index)
-            .map_or(0, |t| t.id);
-        Ok(writeln!(out, "{id}")?)
+        Ok(writeln!(out, "{}", type_id(dev))?)
     }
 
     fn store<'a>(dev: &'a Device<Vf>, buf: &[u8]) -> Result {
