@@ -121,6 +121,30 @@ fn list(
     print(context, &text)
 }
 
+/// Does `action` to the GPU that is meant when at most one is named, while no other instance of this
+/// program changes it: whatever is chosen is still so when it is written.
+fn with_gpu<T>(
+    sysfs: &Sysfs,
+    address: Option<Address>,
+    action: impl FnOnce(&Gpu) -> Result<T>,
+) -> Result<T> {
+    let address = gpu::chosen(sysfs, address)?.address;
+    let _lock = sysfs.lock(address)?;
+    action(&gpu::at(sysfs, address)?)
+}
+
+/// The same for the VF at `address`, and its GPU.
+fn with_vf<T>(
+    sysfs: &Sysfs,
+    address: Address,
+    action: impl FnOnce(&Gpu, &Vf) -> Result<T>,
+) -> Result<T> {
+    let (gpu, _) = gpu::vf_at(sysfs, address)?;
+    let _lock = sysfs.lock(gpu.address)?;
+    let (gpu, position) = gpu::vf_at(sysfs, address)?;
+    action(&gpu, &gpu.vfs[position])
+}
+
 fn select(
     context: &mut Context<'_>,
     wanted: &Wanted,
@@ -129,64 +153,46 @@ fn select(
     request: Request<'_>,
 ) -> Result {
     let sysfs = context.sysfs;
-    let pf = match vf {
-        Some(vf) => gpu::vf_at(sysfs, vf)?.0.address,
-        None => gpu::chosen(sysfs, on)?.address,
+    let select = |gpu: &Gpu, vf: &Vf| {
+        let outcome = select::select(sysfs, gpu, vf, wanted, request)?;
+        Ok((vf.address, outcome))
     };
-    // Whatever is chosen is still so when it is written.
-    let _lock = sysfs.lock(pf)?;
-    let (gpu, position) = match vf {
-        Some(vf) => gpu::vf_at(sysfs, vf)?,
-        None => {
-            let gpu = gpu::at(sysfs, pf)?;
+    let (address, outcome) = match vf {
+        Some(vf) => with_vf(sysfs, vf, select)?,
+        None => with_gpu(sysfs, on, |gpu| {
             gpu.require_driver()?;
-            let free = select::first_free(&gpu)?.address;
-            let position = gpu.vfs.iter().position(|vf| vf.address == free);
-            (gpu, position.unwrap_or_default())
-        }
+            select(gpu, select::first_free(gpu)?)
+        })?,
     };
-    let vf = vf_in(&gpu, position)?;
-    let (outcome, selected) = match select::select(sysfs, &gpu, vf, wanted, request)? {
+    let (outcome, selected) = match outcome {
         Outcome::Selected(selected) => ("selected", selected),
         Outcome::Unchanged(selected) => ("unchanged", selected),
     };
-    print(context, &format!("{}: {outcome}: {selected}\n", vf.address))
-}
-
-fn vf_in(gpu: &Gpu, position: usize) -> Result<&Vf> {
-    let vf = gpu.vfs.get(position);
-    vf.ok_or_else(|| Error::new(format!("{}: there is no VF {position}", gpu.address)))
+    print(context, &format!("{address}: {outcome}: {selected}\n"))
 }
 
 fn clear(context: &mut Context<'_>, address: Address, only: Option<&Wanted>) -> Result {
-    let (gpu, _) = gpu::vf_at(context.sysfs, address)?;
-    let _lock = context.sysfs.lock(gpu.address)?;
-    let (gpu, position) = gpu::vf_at(context.sysfs, address)?;
-    let cleared = select::clear(context.sysfs, vf_in(&gpu, position)?, only)?;
-    match cleared {
+    let sysfs = context.sysfs;
+    match with_vf(sysfs, address, |_, vf| select::clear(sysfs, vf, only))? {
         Some(old) => print(context, &format!("{address}: cleared: {old}\n")),
         None => print(context, &format!("{address}: unchanged: no type\n")),
     }
 }
 
 fn enable(sysfs: &Sysfs, gpu: Option<Address>, number: Option<u16>, bind: bool) -> Vec<Error> {
-    let enabled = (|| {
-        let address = gpu::chosen(sysfs, gpu)?.address;
-        let lock = sysfs.lock(address)?;
-        vfs::enable(sysfs, &gpu::at(sysfs, address)?, number)?;
-        Ok((lock, gpu::at(sysfs, address)?))
-    })();
-    match enabled {
-        Ok((_lock, gpu)) if bind => failures(&gpu.vfs, |vf| vfs::bind(sysfs, vf)),
-        Ok(_) => Vec::new(),
-        Err(e) => vec![e],
-    }
+    let failed = with_gpu(sysfs, gpu, |gpu| {
+        vfs::enable(sysfs, gpu, number)?;
+        if !bind {
+            return Ok(Vec::new());
+        }
+        let gpu = gpu::at(sysfs, gpu.address)?;
+        Ok(failures(&gpu.vfs, |vf| vfs::bind(sysfs, vf)))
+    });
+    failed.unwrap_or_else(|e| vec![e])
 }
 
 fn disable(sysfs: &Sysfs, gpu: Option<Address>, force: bool) -> Result {
-    let address = gpu::chosen(sysfs, gpu)?.address;
-    let _lock = sysfs.lock(address)?;
-    vfs::disable(sysfs, &gpu::at(sysfs, address)?, force)
+    with_gpu(sysfs, gpu, |gpu| vfs::disable(sysfs, gpu, force))
 }
 
 fn for_vfs(sysfs: &Sysfs, which: &Vfs, action: fn(&Sysfs, &Vf) -> Result) -> Vec<Error> {
@@ -197,10 +203,7 @@ fn for_vfs(sysfs: &Sysfs, which: &Vfs, action: fn(&Sysfs, &Vf) -> Result) -> Vec
     };
     let addresses: Vec<Address> = which.vfs.iter().copied().chain(all).collect();
     failures(&addresses, |address| {
-        let (gpu, _) = gpu::vf_at(sysfs, *address)?;
-        let _lock = sysfs.lock(gpu.address)?;
-        let (gpu, position) = gpu::vf_at(sysfs, *address)?;
-        action(sysfs, vf_in(&gpu, position)?)
+        with_vf(sysfs, *address, |_, vf| action(sysfs, vf))
     })
 }
 
