@@ -6,6 +6,7 @@
 //!   sysfs   list, select, deselect, pin, uuid      memory only: firmware is not asked
 //!   open    Opened, Claim: the place is fixed
 //!   close   Claim dropped, or lost               Opened dropped
+//!   restore what was lost is not: the GPU was booted again
 //! ```
 //!
 //! Which types can be had is decided here for the list, for a write and for opening the device alike,
@@ -71,6 +72,8 @@ struct Inner {
     plan: Plan,
     /// What user space has chosen.
     uuids: [Option<Uuid>; MAX_VFS],
+    /// How often the GPU was booted again. What was lost before that is not.
+    restored: u32,
 }
 
 /// See the file's comment.
@@ -112,14 +115,15 @@ impl Admission {
             channels: info.channels.clone(),
         };
         placement::build(&board, shapes.into_iter(), &mut tables);
-        leave_out_quarantined(gpu, &mut tables);
+        let left_out = leave_out_quarantined(gpu, &mut tables);
         Arc::pin_init(
             pin_init!(Self {
                 offers,
                 tables,
                 inner <- new_mutex!(Inner {
-                    plan: Plan::new(mixed),
+                    plan: Plan::new(mixed, left_out),
                     uuids: [None; MAX_VFS],
+                    restored: 0,
                 }),
             }),
             GFP_KERNEL,
@@ -238,6 +242,7 @@ impl Admission {
         let mut inner = self.inner.lock();
         let resources = inner.plan.open(&self.tables, vf.into(), prefer)?;
         let layout = inner.plan.layout();
+        let restored = inner.restored;
         drop(inner);
         let opened = Opened {
             admission: self.clone(),
@@ -248,9 +253,17 @@ impl Admission {
             vf,
             resources,
             layout,
+            restored,
             lost: false,
         };
         Ok((opened, claim))
+    }
+
+    /// The GPU was booted again: what firmware would not forget, it has.
+    pub(crate) fn restore(&self) {
+        let mut inner = self.inner.lock();
+        inner.restored = inner.restored.wrapping_add(1);
+        inner.plan.restore(&self.tables);
     }
 
     /// The VF goes: nothing of what was chosen for it stays.
@@ -293,6 +306,8 @@ pub(crate) struct Claim {
     vf: u16,
     resources: Resources,
     layout: Layout,
+    /// [`Inner::restored`] when it was made.
+    restored: u32,
     lost: bool,
 }
 
@@ -307,7 +322,7 @@ impl Claim {
         self.layout
     }
 
-    /// Firmware will not forget it.
+    /// Firmware will not forget it before it is booted again.
     pub(crate) fn lose(mut self) {
         self.lost = true;
     }
@@ -317,7 +332,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         let tables = &self.admission.tables;
         let mut inner = self.admission.inner.lock();
-        if self.lost {
+        if self.lost && self.restored == inner.restored {
             inner.plan.lose(tables, self.vf.into());
         } else {
             inner.plan.forget(tables, self.vf.into());
@@ -360,11 +375,12 @@ fn shape(gpu: &Gpu, vgpu_type: &VgpuType) -> Option<Shape> {
     })
 }
 
-/// What firmware did not let go of, while other VFs were bound, is nobody's.
-fn leave_out_quarantined(gpu: &Gpu, tables: &mut [Table]) {
-    for table in tables {
-        table.retain(|place| {
-            !gpu.any_quarantined(&|fb| place.uses(fb), &|ids| place.uses_channels(ids))
-        });
-    }
+/// What firmware did not let go of, while other VFs were bound, is nobody's. Returns whether there
+/// is any.
+fn leave_out_quarantined(gpu: &Gpu, tables: &mut [Table]) -> bool {
+    tables.iter_mut().fold(false, |any, table| {
+        table.leave_out(|place| {
+            gpu.any_quarantined(&|fb| place.uses(fb), &|ids| place.uses_channels(ids))
+        }) || any
+    })
 }

@@ -246,6 +246,7 @@ impl Manager {
         let empty = KVec::with_capacity(MAX_VFS, GFP_KERNEL)?;
         let remains = core::mem::replace(&mut self.slots.lock().remains, empty);
         drop(remains);
+        self.admission.restore();
 
         let prepared = parse_metadata(&self.gpu, &self.firmware)
             .and_then(|metadata| prepare_firmware(&self.gpu, &metadata));

@@ -270,24 +270,44 @@ quarantined() {
 	awk '$1 == "fb_quarantined" { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/stats"
 }
 
-# What firmware does not let go of stays out of use, until firmware is gone.
-reset_ends_quarantine() {
-	local status=0
+# lists VF TYPE
+lists() {
+	grep -q "^$2 " "$(vgpu_file "$1" creatable_vgpu_types)"
+}
 
+unbind_vf() {
+	echo "$1" >"/sys/bus/pci/drivers/$VF_DRIVER/unbind"
+}
+
+# reset_ends_quarantine bound|anew: what firmware does not let go of stays out of
+# use, until firmware is gone: also for a VF that stays bound all the time, and
+# for one that is bound after the loss.
+reset_ends_quarantine() {
+	local status=0 whole
+
+	whole=$(board_types | awk '$3 ~ /-48Q$/ { print $1 }')
 	enable_vfs 2 || return 1
+	lists "${vfs[1]}" "$whole" || { echo "no type has all of the GPU"; return 1; }
 	writes $TYPE "$(vgpu_file "${vfs[0]}" current_vgpu_type)" || return 1
 	hold_vf "${vfs[0]}"
 	[ "$held" = open ] || { echo "open: $held"; return 1; }
 	fault "control-status=$CMD_CLEANUP:$NV_ERR_TIMEOUT" || return 1
 	release_vf
 	# The last that could ask firmware again.
-	echo "${vfs[0]}" >"/sys/bus/pci/drivers/$VF_DRIVER/unbind" || status=1
+	unbind_vf "${vfs[0]}" || status=1
 	gpu_ctl fault clear
 	[ "$(quarantined)" -gt 0 ] || { driver_counts; status=1; }
+	if [ "$1" = anew ]; then
+		unbind_vf "${vfs[1]}" && host_bind_vf "${vfs[1]}" || status=1
+	fi
+	! lists "${vfs[1]}" "$whole" || { echo "what is out of use is offered"; status=1; }
 	reset_pf && answers && scrubbed || status=1
 	[ "$(quarantined)" -eq 0 ] || { driver_counts; status=1; }
 	host_bind_vf "${vfs[0]}" || return 1
 	writes $TYPE "$(vgpu_file "${vfs[0]}" current_vgpu_type)" && vgpu_works "${vfs[0]}" || status=1
+	writes 0 "$(vgpu_file "${vfs[0]}" current_vgpu_type)" || status=1
+	# All places are there again, and all of FB.
+	writes "$whole" "$(vgpu_file "${vfs[1]}" current_vgpu_type)" && vgpu_works "${vfs[1]}" || status=1
 	disable_vfs && settled begin || status=1
 	return $status
 }
@@ -317,7 +337,7 @@ boot_fails_after_reset() {
 }
 
 exec 3>&1
-begin 16
+begin 17
 result "GSP halts silently; reset (R40)" dies gsp-death $LOOK_MS "its core has stopped" reset_pf
 result "GSP panics; reset (R40)" dies gsp-panic $LOOK_MS "one of its tasks has died .mailbox 0xe0010203: task 1, reason 0x2, code 0x3" reset_pf
 result "GSP does not answer; reset (R40)" dies "gsp-no-reply=$FN_RM_CONTROL" $ASK_MS "it does not answer" reset_pf
@@ -332,7 +352,8 @@ result "resets of a GPU that is well" reset_again
 result "a reset under a vGPU that runs" reset_under_vgpu
 result "GSP does not boot after a reset, and does after the next (R40)" boot_fails_after_reset
 result "a reset while a vGPU has all frame buffer (R14)" reset_with_full_fb
-result "a reset ends quarantine (R38)" reset_ends_quarantine
+result "a reset ends quarantine (R38)" reset_ends_quarantine bound
+result "and that of a VF driver that was not there before (R38)" reset_ends_quarantine anew
 drop_coredump
 result "nothing is left behind" settled
 finish

@@ -144,7 +144,11 @@ pub(crate) struct Table {
 struct List {
     places: [Place; MAX_PLACES],
     count: usize,
+    /// Bit n: place n is left out.
+    left_out: u32,
 }
+
+const _: () = assert!(MAX_PLACES <= u32::BITS as usize);
 
 impl List {
     fn as_slice(&self) -> &[Place] {
@@ -195,20 +199,30 @@ impl Table {
         places.map(|place| (self.units(place), self.resources(place)))
     }
 
-    /// Leaves out the places that `keep` does not want.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Resources) -> bool) {
-        for layout in [Layout::Homogeneous, Layout::Heterogeneous] {
-            let mut list = List::default();
-            for place in self.places(layout) {
-                if keep(&self.resources(place)) {
-                    list.push(*place);
-                }
-            }
-            match layout {
-                Layout::Homogeneous => self.homogeneous = list,
-                Layout::Heterogeneous => self.heterogeneous = list,
-            }
-        }
+    /// Leaves out the places that `out` is true of. They stay in the list, since they can come back.
+    /// Returns whether there are any.
+    pub(crate) fn leave_out(&mut self, out: impl Fn(&Resources) -> bool) -> bool {
+        let [homogeneous, heterogeneous] =
+            [Layout::Homogeneous, Layout::Heterogeneous].map(|layout| {
+                let places = self.places(layout).iter().enumerate();
+                places
+                    .filter(|(_, place)| out(&self.resources(place)))
+                    .fold(0, |bits, (at, _)| bits | 1 << at)
+            });
+        self.homogeneous.left_out = homogeneous;
+        self.heterogeneous.left_out = heterogeneous;
+        homogeneous | heterogeneous != 0
+    }
+
+    /// Whether the place at `at` of a layout's list is left out.
+    pub(crate) fn is_left_out(&self, layout: Layout, at: usize) -> bool {
+        let bits = match layout {
+            Layout::Homogeneous => self.homogeneous.left_out,
+            Layout::Heterogeneous => self.heterogeneous.left_out,
+        };
+        // CAST: Less than `MAX_PLACES`.
+        bits.checked_shr(at as u32)
+            .is_some_and(|bits| bits & 1 != 0)
     }
 }
 

@@ -7,6 +7,7 @@
 //!               want of one. As long as it is closed, its place may change for the sake of others
 //!   open        the place is fixed: firmware knows it
 //!   close       firmware has forgotten it, or has not: then the place stays out of use
+//!   restore     firmware was booted again: nothing is out of use any more
 //!
 //!   nothing open   places are arranged anew if that makes room: heterogeneous if possible, else
 //!                  homogeneous if all types have one shape
@@ -88,6 +89,16 @@ struct Vf {
     claim: Option<Spot>,
 }
 
+/// What firmware does not let go of before it is booted again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lost {
+    units: Units,
+    /// A table that some of it is from; with a layout for one shape, the only one.
+    table: Option<u8>,
+    /// What the tables leave out: it was lost before there was a plan.
+    left_out: bool,
+}
+
 /// All VFs of a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -95,8 +106,7 @@ pub(crate) struct Plan {
     /// Firmware can have types of several shapes.
     mixed: bool,
     vfs: [Vf; MAX_VFS],
-    /// What firmware will never let go of.
-    lost: Units,
+    lost: Lost,
 }
 
 fn place(tables: &[Table], layout: Layout, spot: Spot) -> Option<(&Table, &Place)> {
@@ -110,8 +120,9 @@ fn units(tables: &[Table], layout: Layout, spot: Option<Spot>) -> Units {
 }
 
 impl Plan {
-    /// Nobody has a type. `mixed`: firmware can have types of several shapes.
-    pub(crate) fn new(mixed: bool) -> Self {
+    /// Nobody has a type. `mixed`: firmware can have types of several shapes; `left_out`: it has
+    /// something already, and the tables leave out places for that.
+    pub(crate) fn new(mixed: bool, left_out: bool) -> Self {
         Self {
             layout: if mixed {
                 Layout::Heterogeneous
@@ -120,7 +131,10 @@ impl Plan {
             },
             mixed,
             vfs: [Vf::default(); MAX_VFS],
-            lost: 0,
+            lost: Lost {
+                left_out,
+                ..Lost::default()
+            },
         }
     }
 
@@ -166,7 +180,7 @@ impl Plan {
         }
         let other_shape = self.is_frozen()
             && self.layout == Layout::Homogeneous
-            && (self.vfs.iter().filter_map(|v| v.claim)).any(|c| c.table != choice.table);
+            && self.claimed_tables().any(|table| table != choice.table);
         let selected = Selected {
             choice,
             pinned: None,
@@ -258,6 +272,8 @@ impl Plan {
     ) -> Result<Resources, Refusal> {
         let layout = self.layout;
         let used = self.used_by_others(tables, vf);
+        let any_left_out = self.lost.left_out;
+        let left_out = |table: &Table, at| any_left_out && table.is_left_out(layout, at);
         let slot = self.vfs.get_mut(vf).ok_or(Refusal::NoType)?;
         if slot.open {
             return Err(Refusal::Open);
@@ -269,7 +285,7 @@ impl Plan {
         if selected.pinned.is_none() && !prefer(&resources) {
             let others = table.places(layout).iter().enumerate();
             let better = others
-                .filter(|(_, p)| table.units(p) & used == 0)
+                .filter(|(at, p)| table.units(p) & used == 0 && !left_out(table, *at))
                 .map(|(at, p)| (at, table.resources(p)))
                 .find(|(_, r)| prefer(r));
             if let Some((at, r)) = better {
@@ -311,21 +327,36 @@ impl Plan {
     /// Firmware will not forget what the VF had, which is going and has no type any more.
     pub(crate) fn lose(&mut self, tables: &[Table], vf: usize) {
         if let Some(slot) = self.vfs.get_mut(vf) {
-            self.lost |= units(tables, self.layout, slot.claim.take());
+            let claim = slot.claim.take();
             slot.selected = None;
+            self.lost.units |= units(tables, self.layout, claim);
+            self.lost.table = claim.map(|c| c.table).or(self.lost.table);
         }
+    }
+
+    /// Firmware was booted again: it has nothing, whatever it did not let go of before.
+    pub(crate) fn restore(&mut self, tables: &[Table]) {
+        self.lost = Lost::default();
+        self.thaw(tables);
     }
 
     /// Firmware knows of vGPUs, and so of a layout.
     fn is_frozen(&self) -> bool {
-        self.lost != 0 || self.vfs.iter().any(|v| v.open || v.claim.is_some())
+        let lost = self.lost.units != 0 || self.lost.left_out;
+        lost || self.vfs.iter().any(|v| v.open || v.claim.is_some())
+    }
+
+    /// Tables of all that firmware knows of.
+    fn claimed_tables(&self) -> impl Iterator<Item = u8> + '_ {
+        let claims = self.vfs.iter().filter_map(|v| v.claim);
+        claims.map(|c| c.table).chain(self.lost.table)
     }
 
     fn used_by_others(&self, tables: &[Table], vf: usize) -> Units {
         let others = self.vfs.iter().enumerate().filter(|(i, _)| *i != vf);
         others
             .flat_map(|(_, v)| [v.claim, v.selected.and_then(|s| s.spot())])
-            .fold(self.lost, |used, spot| {
+            .fold(self.lost.units, |used, spot| {
                 used | units(tables, self.layout, spot)
             })
     }
@@ -356,7 +387,7 @@ impl Plan {
         let mut next = *self;
         next.layout = layout;
         let claims = self.vfs.iter().map(|v| units(tables, layout, v.claim));
-        let mut used = claims.fold(self.lost, |used, claim| used | claim);
+        let mut used = claims.fold(self.lost.units, |used, claim| used | claim);
 
         // Those who must not move, those who want a certain place, then the largest ones: they find
         // a place least easily.
@@ -375,7 +406,8 @@ impl Plan {
                 continue;
             };
             if let Some(id) = selected.pinned {
-                let Some(at) = find(tables, layout, selected, used & !own, |p| p.id == id) else {
+                let at = self.find(tables, layout, selected, used & !own, |p| p.id == id);
+                let Some(at) = at else {
                     return false;
                 };
                 selected.at = Some(at);
@@ -394,7 +426,7 @@ impl Plan {
             let Some(selected) = &mut slot.selected else {
                 return false;
             };
-            let Some(at) = find(tables, layout, selected, used & !own, |_| true) else {
+            let Some(at) = self.find(tables, layout, selected, used & !own, |_| true) else {
                 return false;
             };
             selected.at = Some(at);
@@ -406,12 +438,29 @@ impl Plan {
 
     fn is_of_one_shape(&self) -> bool {
         let selected = self.vfs.iter().filter_map(|v| v.selected);
-        let claims = self.vfs.iter().filter_map(|v| v.claim);
         let mut shapes = selected
             .map(|s| s.choice.table)
-            .chain(claims.map(|c| c.table));
+            .chain(self.claimed_tables());
         let first = shapes.next();
         shapes.all(|table| Some(table) == first)
+    }
+
+    /// The first place of a type that is not used and wanted.
+    fn find(
+        &self,
+        tables: &[Table],
+        layout: Layout,
+        selected: &Selected,
+        used: Units,
+        wanted: impl Fn(&Place) -> bool,
+    ) -> Option<u8> {
+        let table = tables.get(usize::from(selected.choice.table))?;
+        let left_out = |at| self.lost.left_out && table.is_left_out(layout, at);
+        let mut places = table.places(layout).iter().enumerate();
+        let free =
+            |(at, p): &(usize, &Place)| table.units(p) & used == 0 && !left_out(*at) && wanted(p);
+        let (at, _) = places.find(free)?;
+        u8::try_from(at).ok()
     }
 }
 
@@ -419,18 +468,4 @@ impl Plan {
 fn size(tables: &[Table], selected: &Selected) -> u32 {
     let table = tables.get(usize::from(selected.choice.table));
     table.map_or(0, |t| t.shape().units)
-}
-
-/// The first place of a type that is not used and wanted.
-fn find(
-    tables: &[Table],
-    layout: Layout,
-    selected: &Selected,
-    used: Units,
-    wanted: impl Fn(&Place) -> bool,
-) -> Option<u8> {
-    let table = tables.get(usize::from(selected.choice.table))?;
-    let free = |p: &Place| table.units(p) & used == 0 && wanted(p);
-    let at = table.places(layout).iter().position(free)?;
-    u8::try_from(at).ok()
 }

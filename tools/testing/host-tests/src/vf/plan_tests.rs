@@ -282,7 +282,7 @@ fn types_that_make_no_sense_have_no_place() {
 #[test]
 fn sizes_can_be_mixed() {
     let t = ada();
-    let mut plan = Plan::new(true);
+    let mut plan = Plan::new(true, false);
     assert_eq!(plan.select(&t.tables, 0, t.choice(Q24)), Ok(()));
     assert_eq!(plan.select(&t.tables, 1, t.choice(Q8)), Ok(()));
     assert_eq!(plan.select(&t.tables, 2, t.choice(Q2)), Ok(()));
@@ -303,7 +303,7 @@ fn sizes_can_be_mixed() {
 #[test]
 fn one_size_fills_the_gpu_if_chosen_before_the_first_is_opened() {
     let t = ada();
-    let mut plan = Plan::new(true);
+    let mut plan = Plan::new(true, false);
     for vf in 0..24 {
         assert_eq!(plan.select(&t.tables, vf, t.choice(Q2)), Ok(()), "{vf}");
         let expect = if vf < 16 {
@@ -332,7 +332,7 @@ fn one_size_fills_the_gpu_if_chosen_before_the_first_is_opened() {
     assert_eq!(plan.select(&t.tables, 30, t.choice(Q8)), Ok(()));
 
     // Opened one by one, there is place for a power of two.
-    let mut plan = Plan::new(true);
+    let mut plan = Plan::new(true, false);
     for vf in 0..16 {
         assert_eq!(plan.select(&t.tables, vf, t.choice(Q2)), Ok(()));
         assert!(plan.open(&t.tables, vf, |_| true).is_ok());
@@ -343,7 +343,7 @@ fn one_size_fills_the_gpu_if_chosen_before_the_first_is_opened() {
 #[test]
 fn a_firmware_of_one_shape() {
     let t = ada();
-    let mut plan = Plan::new(false);
+    let mut plan = Plan::new(false, false);
     assert_eq!(plan.select(&t.tables, 0, t.choice(Q24)), Ok(()));
     assert_eq!(plan.select(&t.tables, 1, t.choice(Q8)), Err(Refusal::Full));
     assert_eq!(
@@ -358,7 +358,7 @@ fn a_firmware_of_one_shape() {
 fn pins() {
     let t = ada();
     let id = |plan: &Plan, vf| plan.resources(&t.tables, vf).unwrap().id;
-    let mut plan = Plan::new(true);
+    let mut plan = Plan::new(true, false);
     assert_eq!(plan.pin(&t.tables, 0, Some(0)), Err(Refusal::NoType));
     plan.select(&t.tables, 0, t.choice(Q24)).unwrap();
     assert_eq!(id(&plan, 0), 0);
@@ -379,7 +379,7 @@ fn pins() {
     assert_eq!(plan.pin(&t.tables, 0, Some(0)), Err(Refusal::Open));
     assert_eq!(plan.pin(&t.tables, 1, Some(24)), Err(Refusal::Taken));
     // A place of the other layout only.
-    let mut plan = Plan::new(true);
+    let mut plan = Plan::new(true, false);
     plan.select(&t.tables, 0, t.choice(Q16)).unwrap();
     assert_eq!(plan.pin(&t.tables, 0, Some(16)), Ok(()));
     assert_eq!(plan.layout(), Layout::Homogeneous);
@@ -394,7 +394,7 @@ fn pins() {
 #[test]
 fn what_firmware_keeps_stays_out_of_use() {
     let t = ada();
-    let mut plan = Plan::new(true);
+    let mut plan = Plan::new(true, false);
     plan.select(&t.tables, 0, t.choice(Q24)).unwrap();
     plan.open(&t.tables, 0, |_| true).unwrap();
     plan.close(&t.tables, 0);
@@ -416,9 +416,78 @@ fn what_firmware_keeps_stays_out_of_use() {
 }
 
 #[test]
+fn a_boot_of_firmware_gives_back_what_was_lost() {
+    let t = ada();
+    let mut plan = Plan::new(true, false);
+    plan.select(&t.tables, 0, t.choice(Q24)).unwrap();
+    plan.open(&t.tables, 0, |_| true).unwrap();
+    plan.close(&t.tables, 0);
+    plan.lose(&t.tables, 0);
+    assert_eq!(plan.select(&t.tables, 0, t.choice(Q48)), Err(Refusal::Full));
+    plan.restore(&t.tables);
+    assert_eq!(plan.select(&t.tables, 0, t.choice(Q48)), Ok(()));
+    assert_eq!(plan.deselect(&t.tables, 0), Ok(()));
+    // Places may be arranged anew, too: three of these fit only side by side.
+    for vf in 0..3 {
+        assert_eq!(plan.select(&t.tables, vf, t.choice(Q16)), Ok(()));
+    }
+}
+
+#[test]
+fn what_was_lost_before_there_was_a_plan_is_left_out() {
+    let t = ada();
+    let place = &t.table(Q24).places(Layout::Heterogeneous)[0];
+    let lost = t.table(Q24).resources(place);
+    let mut tables = t.tables.clone();
+    let mut any = false;
+    for table in &mut tables {
+        any |= table.leave_out(|r| r.overlap(&lost));
+    }
+    assert!(any);
+    let mut plan = Plan::new(true, any);
+    assert_eq!(plan.select(&tables, 0, t.choice(Q48)), Err(Refusal::Full));
+    assert_eq!(plan.select(&tables, 0, t.choice(Q24)), Ok(()));
+    assert_eq!(plan.pin(&tables, 0, Some(0)), Err(Refusal::Taken));
+    let r = plan.open(&tables, 0, |r| r.id == 0).unwrap();
+    assert_eq!(r.id, 24, "what is left out is not better");
+    plan.close(&tables, 0);
+    plan.forget(&tables, 0);
+    plan.deselect(&tables, 0).unwrap();
+    // Firmware has something, and so a layout.
+    for vf in 0..2 {
+        plan.select(&tables, vf, t.choice(Q2)).unwrap();
+    }
+    assert_eq!(plan.layout(), Layout::Heterogeneous);
+    for vf in 0..2 {
+        plan.deselect(&tables, vf).unwrap();
+    }
+    plan.restore(&tables);
+    assert_eq!(plan.select(&tables, 0, t.choice(Q48)), Ok(()));
+}
+
+/// Firmware that has one shape has it until the last vGPU is gone, whoever has lost it.
+#[test]
+fn what_was_lost_has_a_shape() {
+    let t = ada();
+    let mut plan = Plan::new(false, false);
+    plan.select(&t.tables, 0, t.choice(Q8)).unwrap();
+    plan.open(&t.tables, 0, |_| true).unwrap();
+    plan.close(&t.tables, 0);
+    plan.lose(&t.tables, 0);
+    assert_eq!(
+        plan.select(&t.tables, 1, t.choice(Q2)),
+        Err(Refusal::OtherShape)
+    );
+    assert_eq!(plan.select(&t.tables, 1, t.choice(Q8)), Ok(()));
+    assert_eq!(plan.deselect(&t.tables, 1), Ok(()));
+    plan.restore(&t.tables);
+    assert_eq!(plan.select(&t.tables, 1, t.choice(Q2)), Ok(()));
+}
+
+#[test]
 fn a_better_place_is_taken() {
     let t = ada();
-    let mut plan = Plan::new(true);
+    let mut plan = Plan::new(true, false);
     plan.select(&t.tables, 0, t.choice(Q24)).unwrap();
     let r = plan.open(&t.tables, 0, |r| r.id == 24).unwrap();
     assert_eq!((r.id, plan.resources(&t.tables, 0)), (24, Some(r)));
@@ -436,6 +505,7 @@ enum Step {
     Close(usize),
     Forget(usize),
     Lose(usize),
+    Restore,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -448,6 +518,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => vf().prop_map(Step::Close),
         3 => vf().prop_map(Step::Forget),
         1 => vf().prop_map(Step::Lose),
+        1 => Just(Step::Restore),
     ]
 }
 
@@ -460,8 +531,8 @@ proptest! {
     fn the_list_tells_the_truth(steps in prop::collection::vec(step(), 1..120), mixed in prop::bool::weighted(0.8)) {
         let t = ada();
         let tables = &t.tables;
-        let mut plan = Plan::new(mixed);
-        // What firmware has, by VF; what it keeps for ever.
+        let mut plan = Plan::new(mixed, false);
+        // What firmware has, by VF; what it keeps until it is booted again.
         let mut firmware: Vec<Option<Resources>> = vec![None; MAX_VFS];
         let mut kept: Vec<Resources> = Vec::new();
         for step in steps {
@@ -514,6 +585,18 @@ proptest! {
                 Step::Lose(vf) if !plan.is_open(vf) => {
                     plan.lose(tables, vf);
                     kept.extend(firmware[vf].take());
+                    Ok(())
+                }
+                // The vGPUs go with the firmware.
+                Step::Restore => {
+                    for (vf, held) in firmware.iter_mut().enumerate() {
+                        if held.take().is_some() {
+                            plan.close(tables, vf);
+                            plan.forget(tables, vf);
+                        }
+                    }
+                    plan.restore(tables);
+                    kept.clear();
                     Ok(())
                 }
                 _ => continue,
