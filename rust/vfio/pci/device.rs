@@ -394,6 +394,13 @@ impl<'a, T: Driver> Enabled<'a, T> {
         unsafe { memory::is_switched_on(self.0) }
     }
 
+    /// Whether the function was reset when the device was opened. If it was not, the core goes on all
+    /// the same, and refuses `VFIO_DEVICE_RESET`.
+    pub fn was_reset(&self) -> bool {
+        // SAFETY: The device is open; the core sets the bit before.
+        unsafe { (*self.0.core()).reset_works() }
+    }
+
     /// The registers of a BAR, mapped by the core.
     ///
     /// The device may be in a low-power state, and then reads as all ones, except in

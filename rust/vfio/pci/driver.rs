@@ -80,7 +80,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
         let _ = (dev, pdev);
     }
 
-    /// First open. The function has been reset, bus mastering is off. On error, the open fails.
+    /// First open. The function has been reset, unless [`Enabled::was_reset`] says no; bus mastering
+    /// is off. On error, the open fails.
     fn open(dev: &Device<Self>, core: &Enabled<'_, Self>) -> Result;
 
     /// Last close. The device still works; it is disabled and reset after this.

@@ -6,8 +6,7 @@
 //!   struct vfio_device_ops
 //!     init, release                        Device
 //!     open_device, close_device            the core's enable and disable around the driver's hooks
-//!     read, write                          the driver's hook, if it has one, with the device awake,
-//!     ioctl, mmap,                         the driver's hook, if it has one,
+//!     read, write, ioctl, mmap,            the driver's hook, if it has one,
 //!     get_region_info_caps                 else the core's function
 //!     request                              the core's function, then the hook
 //!     *_iommufd, *_ioas, match*,           always those of VFIO

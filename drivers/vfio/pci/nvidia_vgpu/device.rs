@@ -4,7 +4,8 @@
 //!
 //! ```text
 //!   CONFIG  read    the core's bytes and our own, piece by piece: see `config`
-//!           write   BAR1 kept here, COMMAND.BME told to the plugin, the rest to the core
+//!           write   BAR1 kept here, COMMAND.BME told to the plugin, the rest to the core, which
+//!                   has to do a function level reset when it is asked for one
 //!   BAR0    info    what can be mapped; read and write reach all of it
 //!   BAR1    all     ends at the size of the type: see `region`
 //!   BAR3            the core
@@ -17,7 +18,12 @@
 use core::ops::Range;
 use kernel::{
     pci,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::Relaxed,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
 };
 use kernel_ext::pci::DeviceExt;
 use vfio::{
@@ -54,6 +60,11 @@ use region::{
     Bar0,
     Bar1, //
 };
+
+/// How often a function level reset of the guest is tried, and the time in between. All together is
+/// enough for a reset through sysfs, which keeps others from it, and bearable for a virtual CPU.
+const RESET_ATTEMPTS: u32 = 250;
+const RESET_PAUSE: Delta = Delta::from_millis(20);
 
 /// What a guest sees instead of the hardware.
 pub(crate) struct View {
@@ -215,6 +226,7 @@ fn write_config(
 
     match source {
         Source::Core if at == config::COMMAND => write_command(dev, transfer, part),
+        Source::Core if asks_for_reset(dev, transfer, &part)? => write_reset(dev, transfer, part),
         Source::Core => transfer.forward_part(part).map(|_| ()),
         Source::Bar1(mut bytes) => {
             let bytes = bytes.get_mut(..part.len()).ok_or(EINVAL)?;
@@ -223,6 +235,42 @@ fn write_config(
         }
         Source::Own(_) | Source::Nobody => Ok(()),
     }
+}
+
+/// Whether the guest starts a function level reset with bytes `part` of the transfer.
+fn asks_for_reset(
+    dev: &Device<Vf>,
+    transfer: &mut Write<'_, Vf>,
+    part: &Range<usize>,
+) -> Result<bool> {
+    let at = transfer.offset() + part.start as u64;
+    let Some(byte) = with_view(dev, |view| view.config.reset_byte(at, part.len()))? else {
+        return Ok(false);
+    };
+    let mut control = [0];
+    transfer.get(part.start + byte, &mut control)?;
+    Ok(control[0] & capabilities::RESET != 0)
+}
+
+/// Writes bytes `part` of the transfer, with which the guest starts a function level reset.
+///
+/// The core resets the function before it returns, but does not say if it could: not when somebody
+/// else has the device locked, nor when the administrator has taken away every method of a reset.
+/// For the guest, what it had would be gone.
+fn write_reset(dev: &Device<Vf>, transfer: &mut Write<'_, Vf>, part: Range<usize>) -> Result {
+    let before = dev.resets.load(Relaxed);
+    for attempt in 0..RESET_ATTEMPTS {
+        if attempt != 0 {
+            // Nobody tells that the lock is free again.
+            fsleep(RESET_PAUSE);
+        }
+        transfer.forward_part(part.clone())?;
+        if dev.resets.load(Relaxed) != before {
+            return Ok(());
+        }
+    }
+    reset::missed(dev);
+    Ok(())
 }
 
 /// Writes bytes `part` of the transfer, which begin with the command register.

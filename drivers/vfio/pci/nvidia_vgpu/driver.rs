@@ -24,6 +24,7 @@ use kernel::{
     pci,
     prelude::*,
     sync::{
+        atomic::Atomic,
         Arc,
         Mutex, //
     }, //
@@ -161,6 +162,8 @@ pub(crate) struct Vf {
     pub(crate) view: Mutex<Option<View>>,
     /// The plugin task of the vGPU that there is, or of the last one.
     pub(crate) observed: Arc<Observed>,
+    /// Resets of the VF so far, by whomever.
+    pub(crate) resets: Atomic<u32>,
     /// `None` once the driver is losing the VF.
     #[pin]
     files: Mutex<Option<Files>>,
@@ -350,6 +353,7 @@ impl vfio::pci::Driver for Vf {
                 shown <- new_mutex!(Status::Absent),
                 view <- new_mutex!(None),
                 observed,
+                resets: Atomic::new(0),
                 files <- new_mutex!(Some(files)),
             }? Error))
         })
@@ -359,7 +363,15 @@ impl vfio::pci::Driver for Vf {
         dev.detach();
     }
 
-    fn open(dev: &Device<Self>, _core: &Enabled<'_, Self>) -> Result {
+    fn open(dev: &Device<Self>, core: &Enabled<'_, Self>) -> Result {
+        // What the last user has left in the registers would be the next one's.
+        if !core.was_reset() {
+            dev_err!(
+                dev,
+                "cannot create a vGPU: the VF cannot be reset; see its reset_method\n"
+            );
+            return Err(EIO);
+        }
         dev.create(dev)
     }
 

@@ -8,6 +8,8 @@
 #                                             again, FB zero, bus mastering as
 #                                             it was
 #           hot reset                         refused: slot and bus are the PF's, too
+#           at the same time                  each happens, the guest's after the other
+#           FLR that cannot be done           as if it had failed
 #   fails   plugin, copy engine               error event, a line in the log, EIO
 #                                             until the device is closed
 #   crash   of the plugin task                the same
@@ -104,6 +106,53 @@ fails_with() {
 	return $status
 }
 
+# The core does not reset what somebody else resets, and does not say so.
+guest_resets_while_host_does() {
+	local pid before status=0
+
+	open_vf && answers "bme on" ok && answers fill ok || return 1
+	before=$(gpu_ctl stats counts.plugin-messages) && gpu_ctl fault plugin-late=3:300 || return 1
+	sysfs_reset &
+	pid=$!
+	until [ "$(gpu_ctl stats counts.plugin-messages)" -gt "$before" ] || ! kill -0 $pid; do
+		:
+	done
+	gpu_ctl fault clear
+	answers flr ok && answers clean ok && bus_masters 1 && answers "no error" ok || status=1
+	wait $pid || status=1
+	answers clean ok && reads running "$(vgpu_file "$vf" state)" || status=1
+	close_vf || status=1
+	return $status
+}
+
+# The guest is not left with the belief that what it had is gone.
+no_reset() {
+	local methods=/sys/bus/pci/devices/$vf/reset_method status=0
+
+	open_vf && answers "bme on" ok && answers fill ok || return 1
+	echo >"$methods" || return 1
+	messages 0 answers flr ok || status=1
+	echo default >"$methods" || status=1
+	logged "$VF_DRIVER $vf: the guest's function level reset is not possible" && is_dead || status=1
+	close_vf || status=1
+	return $status
+}
+
+# Nor does it get what the last one has left.
+no_reset_at_open() {
+	local methods=/sys/bus/pci/devices/$vf/reset_method status=0
+
+	mark_log
+	echo >"$methods" || return 1
+	hold_vf "$vf"
+	echo default >"$methods" || status=1
+	[ "$held" = "error EIO" ] || { echo "open: $held"; status=1; }
+	[ "$held" != open ] || release_vf
+	logged "$VF_DRIVER $vf: cannot create a vGPU: the VF cannot be reset" && settled selected || status=1
+	open_vf && close_vf || status=1
+	return $status
+}
+
 crash() {
 	local status=0
 
@@ -154,7 +203,7 @@ pf_wanted_back() {
 	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind" && settled begin
 }
 
-begin 16
+begin 19
 # Waiting half a minute for a plugin that stays silent shows nothing more.
 rmmod "$VF_DRIVER"
 insmod "$MODULES_DIR/$VF_DRIVER.ko" message_timeout_ms=2000 ||
@@ -167,6 +216,9 @@ result "VFIO_DEVICE_RESET (R39)" resets answers reset ok
 result "function level reset by the guest (R39)" resets answers flr ok
 result "reset through sysfs (R39)" resets sysfs_reset
 result "hot reset" hot_reset
+result "function level reset while the host resets the VF" guest_resets_while_host_does
+result "function level reset that cannot be done" no_reset
+result "open of a VF that cannot be reset" no_reset_at_open
 result "the plugin refuses the reset" \
 	fails_with "plugin-result=3:5" "plugin: RESET: result 0x5" reset "error EIO"
 result "the plugin does not answer the guest's FLR" \

@@ -46,6 +46,13 @@ const PM_CONTROL: u16 = 4;
 const PM_NO_SOFT_RESET: u32 = 1 << 3;
 /// Endpoints without and with the second set of registers, as the core takes them.
 const PCIE_LEN: [u16; 2] = [0x14, 0x34];
+/// Device capabilities: there is function level reset.
+const PCIE_DEVCAP: u16 = 4;
+const PCIE_DEVCAP_FLR: u32 = 1 << 28;
+/// Second byte of device control, which starts it.
+const PCIE_DEVCTL_HIGH: u16 = 9;
+/// Starts a function level reset, in the byte at [`Chain::reset`].
+pub(crate) const RESET: u8 = 1 << 7;
 const MSIX_LEN: u16 = 12;
 const MSIX_TABLE: u16 = 4;
 const MSIX_ENTRY: u64 = 16;
@@ -106,6 +113,7 @@ pub(crate) struct Chain {
     links: [Link; SHOWN + 1],
     count: usize,
     msix: Table,
+    reset: Option<u16>,
 }
 
 impl Chain {
@@ -124,6 +132,7 @@ impl Chain {
                 offset: 0,
                 size: 0,
             },
+            reset: None,
         };
 
         chain.walk(&mut read);
@@ -153,6 +162,11 @@ impl Chain {
     /// The MSI-X table.
     pub(crate) fn msix(&self) -> Table {
         self.msix
+    }
+
+    /// Where [`RESET`] is written, if function level reset is there.
+    pub(crate) fn reset(&self) -> Option<u16> {
+        self.reset
     }
 
     fn has(&self, id: u8) -> bool {
@@ -203,6 +217,9 @@ impl Chain {
                     len,
                     bytes: [id, 0, 0, 0],
                 });
+                if id == ID_PCIE && read(at + PCIE_DEVCAP) & PCIE_DEVCAP_FLR != 0 {
+                    self.reset = Some(at + PCIE_DEVCTL_HIGH);
+                }
                 if id == ID_MSIX {
                     let table = read(at + MSIX_TABLE);
                     self.msix = Table {

@@ -107,6 +107,7 @@ pub(crate) struct ConfigSpace {
     count: usize,
     bar1_size: u64,
     bar1: u64,
+    reset: Option<u16>,
 }
 
 impl ConfigSpace {
@@ -128,6 +129,7 @@ impl ConfigSpace {
             count: 0,
             bar1_size,
             bar1: 0,
+            reset: chain.reset(),
         };
 
         for bytes in HEADER {
@@ -195,6 +197,12 @@ impl ConfigSpace {
                 source: Source::Nobody,
             },
         })
+    }
+
+    /// Which of `len` bytes from `offset` on can start a function level reset.
+    pub(crate) fn reset_byte(&self, offset: u64, len: usize) -> Option<usize> {
+        let at = u64::from(self.reset?).checked_sub(offset)?;
+        usize::try_from(at).ok().filter(|at| *at < len)
     }
 
     fn bar1_register(&self) -> [u8; BAR1_SIZE] {

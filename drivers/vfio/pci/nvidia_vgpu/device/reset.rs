@@ -10,7 +10,8 @@
 //!            RESET ─▶ VERSION_NEGOTIATION               no vGPU yet: nothing
 //!                  ─▶ FB zeroed ─▶ BME again
 //!                           |
-//!            any of it fails: the vGPU is dead until the device is closed, its user is told
+//!            any of it fails: the vGPU is dead until the device is closed, its user is told.
+//!            The same when the guest's FLR does not happen: see write_reset() in `device`
 //!
 //!   reset of the PF or of the slot    Vf::lose() before it, and then nothing: see driver
 //!   hot reset (VFIO)                  the core refuses it: whoever has a VF does not have the PF
@@ -20,7 +21,10 @@
 //! for writing, so that the guest's BAR accesses wait for all of it. A user who is killed waits for
 //! the message that is under way at most.
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
 use kernel_ext::pci::DeviceExt;
 use vfio::pci::Device;
 
@@ -34,6 +38,8 @@ use crate::{
 
 /// The VF has been reset.
 pub(crate) fn done(dev: &Device<Vf>) {
+    // Before anything can be waited for: who has asked for the reset waits for all of this.
+    dev.resets.fetch_add(1, Relaxed);
     let mut state = dev.state.lock();
     let Some(instance) = state.running() else {
         return;
@@ -50,6 +56,19 @@ pub(crate) fn done(dev: &Device<Vf>) {
             dev,
             "the vGPU did not survive a reset: {}; close and open it again\n",
             e
+        );
+        fail(dev, &mut state);
+    }
+}
+
+/// The guest was told that the VF has been reset, and it has not.
+pub(crate) fn missed(dev: &Device<Vf>) {
+    let mut state = dev.state.lock();
+    if state.running().is_some() {
+        dev_err!(
+            dev,
+            "the guest's function level reset is not possible: the VF is locked by somebody else, or \
+             has no reset_method; close the device and open it again\n"
         );
         fail(dev, &mut state);
     }

@@ -276,6 +276,21 @@ fn where_the_msix_table_is() {
 }
 
 #[test]
+fn where_a_function_level_reset_is_started() {
+    let mut vf = Hardware::ada();
+    let byte = |vf: &Hardware, offset, len| vf.view(MIB).0.reset_byte(offset, len);
+    vf.set(0x44, &0u32.to_le_bytes());
+    assert_eq!(byte(&vf, 0, SPACE), None, "the VF has none");
+    vf.set(0x44, &(1u32 << 28).to_le_bytes());
+    assert_eq!(byte(&vf, 0x49, 1), Some(0));
+    assert_eq!(byte(&vf, 0x48, 2), Some(1));
+    assert_eq!(byte(&vf, 0, SPACE), Some(0x49));
+    for (offset, len) in [(0x48, 1), (0x4a, 4), (0x49, 0), (u64::MAX, usize::MAX)] {
+        assert_eq!(byte(&vf, offset, len), None);
+    }
+}
+
+#[test]
 fn what_every_vgpu_needs() {
     let missing = |vf: &Hardware| vf.chain().unwrap_err().0;
     assert_eq!(missing(&Hardware::empty()), "PCI Express capability");
