@@ -35,6 +35,10 @@ pub(crate) struct Counters {
     channel_errors: Atomic<u64>,
     /// Crashes of the plugin task.
     task_crashes: Atomic<u64>,
+    /// Errors that the plugin task has announced.
+    task_errors: Atomic<u64>,
+    /// 1 while the guest's driver uses the vGPU.
+    guest_driver: Atomic<u64>,
     /// All of them.
     reports: Atomic<u64>,
 }
@@ -45,22 +49,32 @@ impl Counters {
         Self {
             channel_errors: Atomic::new(0),
             task_crashes: Atomic::new(0),
+            task_errors: Atomic::new(0),
+            guest_driver: Atomic::new(0),
             reports: Atomic::new(0),
         }
     }
 
     /// There is another vGPU.
     pub(crate) fn reset(&self) {
-        for count in [&self.channel_errors, &self.task_crashes, &self.reports] {
+        for count in [
+            &self.channel_errors,
+            &self.task_crashes,
+            &self.task_errors,
+            &self.guest_driver,
+            &self.reports,
+        ] {
             count.store(0, Relaxed);
         }
     }
 
-    /// Counts and their names in sysfs.
-    pub(crate) fn counts(&self) -> [(&'static str, u64); 2] {
+    /// Numbers and their names in sysfs.
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 4] {
         [
             ("channel_errors", self.channel_errors.load(Relaxed)),
             ("task_crashes", self.task_crashes.load(Relaxed)),
+            ("task_errors", self.task_errors.load(Relaxed)),
+            ("guest_driver", self.guest_driver.load(Relaxed)),
         ]
     }
 
@@ -70,13 +84,19 @@ impl Counters {
             Fault::Channel { .. } => {
                 self.channel_errors.fetch_add(1, Relaxed);
             }
-            Fault::Task {
-                what: TaskEvent::Crashed,
-                ..
-            } => {
-                self.task_crashes.fetch_add(1, Relaxed);
-            }
-            Fault::Task { .. } => (),
+            Fault::Task { what, .. } => match what {
+                TaskEvent::Crashed => {
+                    self.task_crashes.fetch_add(1, Relaxed);
+                }
+                TaskEvent::ErrorMessage => {
+                    self.task_errors.fetch_add(1, Relaxed);
+                }
+                TaskEvent::GuestDriverLoaded => self.guest_driver.store(1, Relaxed),
+                TaskEvent::GuestDriverUnloaded | TaskEvent::Unloaded => {
+                    self.guest_driver.store(0, Relaxed);
+                }
+                _ => (),
+            },
         }
         let number = self.reports.fetch_add(1, Relaxed) + 1;
         Some(number).filter(|number| *number <= LOGGED)

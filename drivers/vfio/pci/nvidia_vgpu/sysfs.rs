@@ -9,7 +9,7 @@
 //!   nvidia/placement_id           0644   number, or nothing
 //!   nvidia/uuid                   0644
 //!   nvidia/state                  0444   a word, see instance::status
-//!   nvidia/stats                  0444   counts, one "name value" a line
+//!   nvidia/stats                  0444   numbers, one "name value" a line
 //!
 //!   write   text that is wrong EINVAL, too large a number ERANGE, device is open EBUSY
 //!           type: unknown id ENODEV, no place left ENOSPC, others are open and fill the GPU with
@@ -213,6 +213,22 @@ impl Attribute for Stats {
     fn show<'a>(dev: &'a Device<Vf>, out: &mut Formatter<'_>) -> Result {
         for (name, count) in dev.faults.counts() {
             writeln!(out, "{name} {count}")?;
+        }
+        writeln!(
+            out,
+            "error_reports {}",
+            dev.observed.counts().errors_of_task()
+        )?;
+        // There is nothing to read before the first vGPU, nor of a GPU that is lost.
+        let Ok((report, _)) = dev.observed.records().report() else {
+            return Ok(());
+        };
+        for (name, value) in [
+            ("license_state", report.license_state),
+            ("guest_os", report.guest_os),
+            ("guest_rpc_version", report.guest_rpc_version),
+        ] {
+            writeln!(out, "{name} {value}")?;
         }
         Ok(())
     }

@@ -125,12 +125,36 @@ messages_are_counted() {
 	return 1
 }
 
+# stat_is VF NAME NUMBER: a line of nvidia/stats.
+stat_is() {
+	grep -qx "$2 $3" "$(vgpu_file "$1" stats)" && return 0
+	echo "$2 is not $3:"
+	cat "$(vgpu_file "$1" stats)"
+	return 1
+}
+
 guest_is_shown() {
 	local vf=${vfs[0]}
 
 	opens "$vf" || return 1
+	stat_is "$vf" license_state 0 && stat_is "$vf" guest_driver 0 || return 1
 	gpu_ctl event guest:1:2:0x10 && is "$vf" license_state 0x2 && is "$vf" guest_os 0x10 || return 1
-	release_vf && is "$vf" license_state 0x2
+	stat_is "$vf" license_state 2 && stat_is "$vf" guest_os 16 &&
+		stat_is "$vf" guest_rpc_version $((0x290c0000)) || return 1
+	gpu_ctl event plugin:1:3 && until_stat "$vf" guest_driver 1 || return 1
+	release_vf && is "$vf" license_state 0x2 && stat_is "$vf" license_state 2 && until_stat "$vf" guest_driver 0 &&
+		stat_is "${vfs[1]}" guest_driver 0
+}
+
+# An event is on its way.
+until_stat() {
+	local i
+
+	for ((i = 0; i < 100; i++)); do
+		stat_is "$@" >/dev/null && return 0
+		sleep 0.05
+	done
+	stat_is "$@"
 }
 
 # A message that fails: an entry in the error buffer, taken notice of.
@@ -146,8 +170,11 @@ errors_are_shown() {
 	gpu_ctl fault clear
 	is "$vf" error_reports $((before + 1)) && is "$vf" error_put 0x18 &&
 		is "$vf" error_get 0x18 || return 1
+	stat_is "$vf" error_reports 1 && until_stat "$vf" task_errors 1 || return 1
 	head -c 24 "$(plugin_file "$vf" error_buffer)" | grep -x "message 13 failed: 0x1f" || return 1
-	release_vf && head -c 24 "$(plugin_file "$vf" error_buffer)" | grep -qx "message 13 failed: 0x1f"
+	release_vf && head -c 24 "$(plugin_file "$vf" error_buffer)" | grep -qx "message 13 failed: 0x1f" || return 1
+	# Of a vGPU, not of the VF.
+	opens "$vf" && stat_is "$vf" error_reports 0 && stat_is "$vf" task_errors 0 && release_vf
 }
 
 # Killed while the task keeps it waiting: gone at once, with all it had.
@@ -273,6 +300,8 @@ garbage() {
 	[ "$(hold_line reset)" = ok ] || { echo "reset: failed"; return 1; }
 	gpu_ctl fault clear
 	is "$vf" error_put 0xffffffff && is "$vf" license_state 0xffffffff || return 1
+	stat_is "$vf" license_state $((0xffffffff)) || return 1
+	! grep -vE '^[a-z_]+ [0-9]+$' "$(vgpu_file "$vf" stats)" || return 1
 	is "$vf" bad_error_indices $((bad + 1)) && is "$vf" error_get 0x0 || return 1
 	soon release_vf && is "$vf" area kept || return 1
 	# The indices of these logs say that all of them is written, and more.

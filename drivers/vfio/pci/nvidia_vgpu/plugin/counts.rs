@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages to the plugin tasks of one VF in numbers, over all tasks that it has had.
+//! Messages to the plugin tasks of one VF in numbers, over all tasks that it has had unless said
+//! otherwise.
 //!
 //! ```text
 //!   sent  =  answered (of these: refused)  +  failed  +  the one that is being waited for
@@ -49,6 +50,8 @@ impl Row {
 /// Numbers of all message types.
 pub(crate) struct Counts {
     rows: [Row; MessageType::ALL.len()],
+    /// `errors` when the task that there is, or the last one, was about to be started.
+    errors_before: Atomic<u64>,
     /// Messages after which the error buffer had grown.
     errors: Atomic<u64>,
     /// Messages after which its index made no sense.
@@ -60,9 +63,15 @@ impl Counts {
     pub(super) fn new() -> Self {
         Self {
             rows: core::array::from_fn(|_| Row::new()),
+            errors_before: Atomic::new(0),
             errors: Atomic::new(0),
             bad_indices: Atomic::new(0),
         }
+    }
+
+    /// There is another task.
+    pub(super) fn begin(&self) {
+        self.errors_before.store(self.errors.load(Relaxed), Relaxed);
     }
 
     /// A message is about to be sent.
@@ -102,6 +111,12 @@ impl Counts {
     /// Messages after which the error buffer had grown, and after which its index made no sense.
     pub(crate) fn errors(&self) -> (u64, u64) {
         (self.errors.load(Relaxed), self.bad_indices.load(Relaxed))
+    }
+
+    /// Of the former, those of the task that there is, or of the last one.
+    pub(crate) fn errors_of_task(&self) -> u64 {
+        let errors = self.errors.load(Relaxed);
+        errors.wrapping_sub(self.errors_before.load(Relaxed))
     }
 
     /// One line for each message type, for debugfs.

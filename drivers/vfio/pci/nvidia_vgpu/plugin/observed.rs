@@ -65,6 +65,7 @@ impl Observed {
     /// A vGPU is about to be made. To be called before anything can be reported about it.
     pub(crate) fn begin(&self) {
         self.version.store(0, Relaxed);
+        self.counts.begin();
         self.watch.begin();
     }
 
