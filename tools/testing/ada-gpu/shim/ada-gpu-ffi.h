@@ -50,6 +50,7 @@ struct ada_gpu_pci {
 	uint16_t vf_stride;
 	uint8_t revision;
 	bool msix;		/* false: the PF has MSI only */
+	bool vf_pm;		/* VFs have power management */
 };
 
 /* What the model may ask of the machine; dma_* return false on a fault. */

@@ -82,7 +82,7 @@ void ada_gpu_track_bus_master(PCIDevice *dev, struct ada_gpu *gpu,
 bool ada_gpu_pf_caps_init(struct ada_gpu_pf *pf, Error **errp);
 void ada_gpu_pf_ari_init(struct ada_gpu_pf *pf);
 void ada_gpu_pf_caps_exit(struct ada_gpu_pf *pf);
-bool ada_gpu_vf_caps_init(struct ada_gpu_vf *vf, Error **errp);
+bool ada_gpu_vf_caps_init(struct ada_gpu_vf *vf, bool pm, Error **errp);
 void ada_gpu_vf_caps_exit(struct ada_gpu_vf *vf);
 
 /* sriov.c */

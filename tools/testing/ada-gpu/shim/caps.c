@@ -11,7 +11,7 @@
  *              PBA   BAR0 + 0xba0000     0x148    ARI
  *   0x100    Virtual Channel              0x0b0    vendor specific, 2 scratch words
  *   0x420    AER                          0x0e0    a scratch word of no capability
- *   0xbcc    SR-IOV (sriov.c)
+ *   0xbcc    SR-IOV (sriov.c)             0x090    PM, if wanted (vf-pm)
  *   0xc14    ARI                          0x180    serial number of the board
  *
  * Sources: OGKM 570.144 swref/published/turing/tu102/dev_nv_xve.h (SR-IOV
@@ -39,6 +39,7 @@
 #define VF_MSIX		0x7c
 #define VF_MSIX_TABLE	0x10000
 #define VF_MSIX_PBA	0x20000
+#define VF_PM		0x90
 #define VF_VENDOR	0xb0
 #define VF_VENDOR_SIZE	16
 #define VF_VENDOR_WORDS	(VF_VENDOR + 8)
@@ -76,13 +77,13 @@ static bool pcie_setup(PCIDevice *dev, uint8_t offset, Error **errp)
 }
 
 /* D0 and D3hot; state is kept across D3hot. */
-static bool pm_setup(PCIDevice *dev, Error **errp)
+static bool pm_setup(PCIDevice *dev, uint8_t offset, Error **errp)
 {
-	if (pci_pm_init(dev, PF_PM, errp) < 0)
+	if (pci_pm_init(dev, offset, errp) < 0)
 		return false;
-	pci_set_word(dev->config + PF_PM + PCI_PM_PMC, 3);
-	pci_set_word(dev->config + PF_PM + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
-	pci_set_word(dev->wmask + PF_PM + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
+	pci_set_word(dev->config + offset + PCI_PM_PMC, 3);
+	pci_set_word(dev->config + offset + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+	pci_set_word(dev->wmask + offset + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
 	return true;
 }
 
@@ -106,7 +107,7 @@ bool ada_gpu_pf_caps_init(struct ada_gpu_pf *pf, Error **errp)
 		return false;
 	if (!pcie_setup(dev, PF_PCIE, errp) ||
 	    msi_init(dev, PF_MSI, 1, true, false, errp) < 0 ||
-	    !pm_setup(dev, errp))
+	    !pm_setup(dev, PF_PM, errp))
 		return false;
 
 	vc_setup(dev);
@@ -146,12 +147,13 @@ static bool private_setup(PCIDevice *dev, Error **errp)
 	return true;
 }
 
-bool ada_gpu_vf_caps_init(struct ada_gpu_vf *vf, Error **errp)
+bool ada_gpu_vf_caps_init(struct ada_gpu_vf *vf, bool pm, Error **errp)
 {
 	PCIDevice *dev = &vf->dev;
 
 	if (!msix_setup(dev, &vf->bar0.mr, VF_MSIX_TABLE, VF_MSIX_PBA, VF_MSIX, errp) ||
-	    !private_setup(dev, errp) || !pcie_setup(dev, VF_PCIE, errp) ||
+	    !private_setup(dev, errp) || (pm && !pm_setup(dev, VF_PM, errp)) ||
+	    !pcie_setup(dev, VF_PCIE, errp) ||
 	    pcie_aer_init(dev, PCI_ERR_VER, VF_AER, PCI_ERR_SIZEOF, errp) < 0)
 		return false;
 	pcie_ari_init(dev, VF_ARI);

@@ -54,7 +54,7 @@ static void ada_gpu_vf_realize(PCIDevice *dev, Error **errp)
 	add_bar(vf, &vf->bar0, ADA_GPU_BAR0, pci->vf_bar0_size);
 	add_bar(vf, &vf->bar1, ADA_GPU_BAR1, pci->vf_bar1_size);
 	add_bar(vf, &vf->bar3, ADA_GPU_BAR3, pci->vf_bar3_size);
-	if (!ada_gpu_vf_caps_init(vf, errp))
+	if (!ada_gpu_vf_caps_init(vf, pci->vf_pm, errp))
 		ada_gpu_vf_exit(dev);
 }
 

@@ -21,6 +21,7 @@
 #define MSIX_PAGE		0x10000UL
 #define MSIX_SIZE		(6 * 16)
 #define NV_PMC_BOOT_0		0
+#define D3HOT		3
 #define SCRATCH(i)		(0x2100 + 4 * (i))
 
 FIXTURE(region) {
@@ -417,6 +418,43 @@ TEST_F(region, low_power_with_wakeup)
 	wakeup.wakeup_eventfd = -1;
 	EXPECT_EQ(-1, feature(self->fd, entry, &wakeup, sizeof(wakeup)));
 	EXPECT_TRUE(vgpu_can_read(self->map1, &value));
+}
+
+/* D3hot takes the memory away, and keeps what is in it. */
+TEST_F(region, d3hot)
+{
+	struct vfio_pci_device *d = self->device;
+	uint8_t at = vfio_pci_config_readb(d, PCI_CAPABILITY_LIST);
+	uint32_t value;
+	uint16_t pmcsr;
+
+	for (int i = 0; at && i < 48 && vfio_pci_config_readb(d, at) != PCI_CAP_ID_PM; i++)
+		at = vfio_pci_config_readb(d, at + PCI_CAP_LIST_NEXT);
+	if (!at)
+		SKIP(return, "VFs of this GPU have no power management");
+	pmcsr = vfio_pci_config_readw(d, at + PCI_PM_CTRL);
+	EXPECT_EQ(0, pmcsr & PCI_PM_CTRL_STATE_MASK);
+	for (int i = 0; i < 2; i++) {
+		writel(0xd3000000 + i, self->map1);
+		writel(0xd3000010 + i, self->map0 + SCRATCH(8));
+		vfio_pci_config_writew(d, at + PCI_PM_CTRL, pmcsr | D3HOT);
+		EXPECT_EQ(D3HOT, vfio_pci_config_readw(d, at + PCI_PM_CTRL) &
+			  PCI_PM_CTRL_STATE_MASK);
+		EXPECT_EQ(type_device, vfio_pci_config_readw(d, PCI_DEVICE_ID));
+		EXPECT_FALSE(vgpu_can_read(self->map1, &value));
+		EXPECT_FALSE(vgpu_can_read(self->map0 + SCRATCH(8), &value));
+		EXPECT_EQ(-1, pread(self->fd, &value, 4, self->bar1));
+		EXPECT_EQ(EIO, errno);
+		EXPECT_EQ(-1, pwrite(self->fd, &value, 4, self->bar0 + SCRATCH(8)));
+		EXPECT_EQ(EIO, errno);
+		vfio_pci_config_writew(d, at + PCI_PM_CTRL, pmcsr);
+		ASSERT_TRUE(vgpu_can_read(self->map1, &value));
+		EXPECT_EQ(0xd3000000 + i, value);
+		ASSERT_TRUE(vgpu_can_read(self->map0 + SCRATCH(8), &value));
+		EXPECT_EQ(0xd3000010 + i, value);
+	}
+	/* It may be closed asleep, by the end of the test. */
+	vfio_pci_config_writew(d, at + PCI_PM_CTRL, pmcsr | D3HOT);
 }
 
 /* An export obeys the bounds that mmap() has. */

@@ -46,6 +46,7 @@ pub struct Pci {
     vf_stride: u16,
     revision: u8,
     msix: bool,
+    vf_pm: bool,
 }
 
 impl From<PciIdentity> for Pci {
@@ -68,6 +69,7 @@ impl From<PciIdentity> for Pci {
             vf_stride: id.vf_stride,
             revision: id.revision,
             msix: id.msix,
+            vf_pm: id.vf_pm,
         }
     }
 }

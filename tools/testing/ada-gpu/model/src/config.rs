@@ -94,6 +94,8 @@ pub struct Config {
     pub total_vfs: u16,
     /// The PF has MSI-X, not only MSI.
     pub msix: bool,
+    /// VFs have the power management capability, and keep their state in D3hot.
+    pub vf_pm: bool,
     /// SR-IOV first VF offset.
     pub vf_offset: u16,
     /// SR-IOV VF stride.
@@ -180,6 +182,7 @@ impl Default for Config {
             vf_bar3: 32 * MIB,
             total_vfs: 32,
             msix: true,
+            vf_pm: false,
             vf_offset: 4,
             vf_stride: 1,
             vmmu_segment: 128 * MIB,

@@ -84,6 +84,8 @@ pub struct PciIdentity {
     pub bar3_size: u64,
     /// The PF has MSI-X beside MSI.
     pub msix: bool,
+    /// VFs have power management.
+    pub vf_pm: bool,
     /// 0: no SR-IOV capability.
     pub total_vfs: u16,
     /// VF Device ID.
@@ -340,6 +342,7 @@ impl Gpu {
             bar1_size: c.bar1,
             bar3_size: c.bar3,
             msix: c.msix,
+            vf_pm: c.vf_pm,
             total_vfs: c.total_vfs,
             vf_device_id: c.device_id,
             vf_offset: c.vf_offset,

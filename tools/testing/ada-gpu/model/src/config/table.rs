@@ -117,6 +117,13 @@ pub(super) const TABLE: &[Property] = &[
         |v: &bool| onoff(*v)
     ),
     property!(
+        "vf-pm",
+        vf_pm,
+        "VFs have power management, and keep their state in D3hot",
+        parse_bool,
+        |v: &bool| onoff(*v)
+    ),
+    property!(
         "vf-offset",
         vf_offset,
         "SR-IOV first VF offset",
