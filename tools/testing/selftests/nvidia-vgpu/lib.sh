@@ -9,6 +9,7 @@
 #   begin N                     TAP header and plan, and baseline
 #   baseline                    picks $pf, enables no VF, remembers the counts
 #   result DESC CMD…            one test: passes when CMD returns 0
+#   type_arguments SUFFIX…      what vgpu_test.h programs are told of these types
 #   writes VALUE FILE [ERROR]   the write succeeds, or fails with ERROR's text
 #   remember NAME               keeps the counts of live things under NAME
 #   settled [NAME]              nothing is held: driver's and model's counts are
@@ -132,6 +133,23 @@ board_types() {
 		awk -v device="device 10de:${device#0x}," '
 			/^device / { this = index($0, device) == 1 }
 			this && /^[0-9]+ /'
+}
+
+# type_arguments SUFFIX…: for types of this board whose names end so, one line
+# each: the id, and what the programs of vgpu_test.h are told: device, subsystem,
+# MiB of BAR1 and FB, instances. A VF whose BAR1 is smaller than the type's shows
+# all of it.
+type_arguments() {
+	local suffixes start end
+
+	suffixes=$(IFS="|" && echo "$*")
+	# "start end flags" of BAR1
+	read -r start end _ < <(sed -n 2p "$PCI_DEVICES/$vf/resource")
+	board_types | awk -v suffixes="-($suffixes)\$" -v physical=$(((end - start + 1) >> 20)) '
+		$3 ~ suffixes {
+			split($4, ids, ":")
+			print $1, ids[1], ids[2], ($8 < physical ? $8 : physical), $6, $5
+		}'
 }
 
 writes() {

@@ -9,19 +9,10 @@
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 
-# The 2Q, 6Q and 48Q of this board: id, device:subsystem, BAR1 and FB in MiB, instances. A VF whose
-# BAR1 is smaller than the type's shows all of it.
-types() {
-	board_types | awk '$3 ~ /-(2|6|48)Q$/ { print $1, $4, $8, $6, $5 }'
-}
-
 baseline
 enable_vfs 1 || ktap_exit_fail_msg "cannot enable a VF"
 vf=${vfs[0]}
 type_file=$(vgpu_file "$vf" current_vgpu_type)
-# "start end flags" of BAR1
-read -r start end _ < <(sed -n 2p "/sys/bus/pci/devices/$vf/resource")
-physical_mib=$(((end - start + 1) >> 20))
 
 programs_ok() {
 	[ "$failed_programs" -eq 0 ]
@@ -31,17 +22,16 @@ failed_programs=0
 # Through the VFIO group and a container, as QEMU does it without iommufd, and
 # through the device file with iommufd.
 modes="vfio_type1v2_iommu iommufd"
-while read -r id pci_ids bar1_mib fb_mib max; do
-	[ "$bar1_mib" -le "$physical_mib" ] || bar1_mib=$physical_mib
+while read -r id rest; do
+	read -ra arguments <<<"$rest"
 	echo "$id" >"$type_file" || failed_programs=$((failed_programs + 1))
 	for mode in $modes; do
-		echo "# type $id, BAR1 of $bar1_mib MiB, $mode"
-		IOMMU_MODE=$mode "$BUILD/selftests/vgpu_device_test" "${pci_ids%:*}" "${pci_ids#*:}" \
-			"$bar1_mib" "$fb_mib" "$max" "$vf" </dev/null ||
+		echo "# type $id, BAR1 of ${arguments[2]} MiB, $mode"
+		IOMMU_MODE=$mode "$BUILD/selftests/vgpu_device_test" "${arguments[@]}" "$vf" </dev/null ||
 			failed_programs=$((failed_programs + 1))
 	done
 	modes=iommufd # once is enough for the group
-done < <(types)
+done < <(type_arguments 2Q 6Q 48Q)
 
 # told STATE LINE: after LINE the plugin knows bus mastering to be STATE.
 told() {

@@ -18,7 +18,6 @@
 #define CLASS_3D_CONTROLLER	0x0302
 
 /* Registers of the VF in BAR0 (NVIDIA open-gpu-doc, ampere dev_vm.ref.txt). */
-#define NV_PMC_BOOT_0		0x0
 #define PMC_BOOT_0_ARCH_ADA	0x19
 #define INTR_LEAF(i)		(0x1000 + 4 * (i))
 #define INTR_LEAF_EN_SET(i)	(0x1200 + 4 * (i))

@@ -16,13 +16,7 @@
 #include "vgpu_test.h"
 
 #define NUM_REGIONS		9
-#define BAR0_SIZE		0x40000UL
-#define FAULT_PAGE		0x3000UL
-#define MSIX_PAGE		0x10000UL
 #define MSIX_SIZE		(6 * 16)
-#define NV_PMC_BOOT_0		0
-#define D3HOT		3
-#define SCRATCH(i)		(0x2100 + 4 * (i))
 
 FIXTURE(region) {
 	struct iommu *iommu;
@@ -77,14 +71,6 @@ static struct vfio_info_cap_header *find_cap(struct answer *answer, uint16_t id)
 			return cap;
 	}
 	return NULL;
-}
-
-static void set_memory(struct vfio_pci_device *device, bool on)
-{
-	if (on)
-		vfio_pci_cmd_set(device, PCI_COMMAND_MEMORY);
-	else
-		vfio_pci_cmd_clear(device, PCI_COMMAND_MEMORY);
 }
 
 TEST_F(region, info_of_every_index)
@@ -286,7 +272,7 @@ TEST_F(region, memory_enable_counts)
 	ASSERT_NE(MAP_FAILED, fresh);
 	for (int i = 0; i < 2; i++) {
 		writel(0xabcd0000 + i, self->map1 + PAGE);
-		set_memory(self->device, false);
+		vgpu_set_memory(self->device, false);
 		EXPECT_FALSE(vfio_pci_config_readw(self->device, PCI_COMMAND) &
 			     PCI_COMMAND_MEMORY);
 		EXPECT_FALSE(vgpu_can_read(self->map1 + PAGE, &value));
@@ -303,7 +289,7 @@ TEST_F(region, memory_enable_counts)
 			EXPECT_EQ(-1, pwrite(self->fd, bytes, 4, offset));
 			EXPECT_EQ(EIO, errno);
 		}
-		set_memory(self->device, true);
+		vgpu_set_memory(self->device, true);
 		ASSERT_TRUE(vgpu_can_read(self->map1 + PAGE, &value));
 		EXPECT_EQ(0xabcd0000 + i, value);
 		EXPECT_TRUE(vgpu_can_read(self->map0 + NV_PMC_BOOT_0, &value));
@@ -359,17 +345,6 @@ TEST_F(region, bar1_comes_in_huge_pages)
 	munmap(reserved, 3 * len);
 }
 
-static int feature(int fd, uint32_t flags, void *data, size_t size)
-{
-	uint64_t buffer[16] = { 0 };
-	struct vfio_device_feature *request = (void *)buffer;
-
-	request->argsz = sizeof(*request) + size;
-	request->flags = flags;
-	memcpy(request->data, data, size);
-	return ioctl(fd, VFIO_DEVICE_FEATURE, request);
-}
-
 /* A user that puts its device to sleep must not touch it. */
 TEST_F(region, low_power)
 {
@@ -377,12 +352,12 @@ TEST_F(region, low_power)
 	const uint32_t exit = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT;
 	uint32_t value;
 
-	ASSERT_EQ(0, feature(self->fd, entry | VFIO_DEVICE_FEATURE_PROBE, NULL, 0));
+	ASSERT_EQ(0, vgpu_feature(self->fd, entry | VFIO_DEVICE_FEATURE_PROBE, NULL, 0));
 	writel(0x51eeb000, self->map1);
 	writel(0x51eeb001, self->map0 + SCRATCH(8));
 	for (int i = 0; i < 2; i++) {
-		ASSERT_EQ(0, feature(self->fd, entry, NULL, 0));
-		EXPECT_EQ(-1, feature(self->fd, entry, NULL, 0));
+		ASSERT_EQ(0, vgpu_feature(self->fd, entry, NULL, 0));
+		EXPECT_EQ(-1, vgpu_feature(self->fd, entry, NULL, 0));
 		EXPECT_EQ(EINVAL, errno);
 		EXPECT_FALSE(vgpu_can_read(self->map1, &value));
 		EXPECT_FALSE(vgpu_can_read(self->map0 + NV_PMC_BOOT_0, &value));
@@ -391,14 +366,14 @@ TEST_F(region, low_power)
 		EXPECT_EQ(4, pread(self->fd, &value, 4, self->bar1));
 		EXPECT_EQ(0x51eeb000, value);
 		EXPECT_FALSE(vgpu_can_read(self->map1, &value));
-		ASSERT_EQ(0, feature(self->fd, exit, NULL, 0));
+		ASSERT_EQ(0, vgpu_feature(self->fd, exit, NULL, 0));
 		ASSERT_TRUE(vgpu_can_read(self->map1, &value));
 		EXPECT_EQ(0x51eeb000, value);
 		ASSERT_TRUE(vgpu_can_read(self->map0 + SCRATCH(8), &value));
 		EXPECT_EQ(0x51eeb001, value);
 	}
 	/* It may be closed asleep, by the end of the test. */
-	EXPECT_EQ(0, feature(self->fd, entry, NULL, 0));
+	EXPECT_EQ(0, vgpu_feature(self->fd, entry, NULL, 0));
 }
 
 TEST_F(region, low_power_with_wakeup)
@@ -411,12 +386,12 @@ TEST_F(region, low_power_with_wakeup)
 	uint32_t value;
 
 	ASSERT_GE(wakeup.wakeup_eventfd, 0);
-	ASSERT_EQ(0, feature(self->fd, entry, &wakeup, sizeof(wakeup)));
-	EXPECT_EQ(0, feature(self->fd, VFIO_DEVICE_FEATURE_SET |
+	ASSERT_EQ(0, vgpu_feature(self->fd, entry, &wakeup, sizeof(wakeup)));
+	EXPECT_EQ(0, vgpu_feature(self->fd, VFIO_DEVICE_FEATURE_SET |
 			     VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, NULL, 0));
 	EXPECT_TRUE(vgpu_can_read(self->map1, &value));
 	wakeup.wakeup_eventfd = -1;
-	EXPECT_EQ(-1, feature(self->fd, entry, &wakeup, sizeof(wakeup)));
+	EXPECT_EQ(-1, vgpu_feature(self->fd, entry, &wakeup, sizeof(wakeup)));
 	EXPECT_TRUE(vgpu_can_read(self->map1, &value));
 }
 
@@ -424,12 +399,10 @@ TEST_F(region, low_power_with_wakeup)
 TEST_F(region, d3hot)
 {
 	struct vfio_pci_device *d = self->device;
-	uint8_t at = vfio_pci_config_readb(d, PCI_CAPABILITY_LIST);
+	uint8_t at = vgpu_find_pm(d);
 	uint32_t value;
 	uint16_t pmcsr;
 
-	for (int i = 0; at && i < 48 && vfio_pci_config_readb(d, at) != PCI_CAP_ID_PM; i++)
-		at = vfio_pci_config_readb(d, at + PCI_CAP_LIST_NEXT);
 	if (!at)
 		SKIP(return, "VFs of this GPU have no power management");
 	pmcsr = vfio_pci_config_readw(d, at + PCI_PM_CTRL);
@@ -455,52 +428,6 @@ TEST_F(region, d3hot)
 	}
 	/* It may be closed asleep, by the end of the test. */
 	vfio_pci_config_writew(d, at + PCI_PM_CTRL, pmcsr | D3HOT);
-}
-
-/* An export obeys the bounds that mmap() has. */
-TEST_F(region, dma_buf)
-{
-	const uint32_t get = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF;
-	struct {
-		struct vfio_device_feature_dma_buf buf;
-		struct vfio_region_dma_range range;
-	} export = { 0 };
-	const struct {
-		uint32_t region;
-		uint64_t offset, length;
-		bool works;
-	} tries[] = {
-		{ BAR1, 0, self->size1, true },
-		{ BAR1, self->size1 - PAGE, PAGE, true },
-		{ BAR1, self->size1, PAGE, false },
-		{ BAR1, self->size1 - PAGE, 2 * PAGE, false },
-		{ BAR1, 0, self->size1 + PAGE, false },
-		{ BAR1, ~(PAGE - 1), PAGE, false },
-		{ BAR0, 0, FAULT_PAGE, true },
-		{ BAR0, MSIX_PAGE, PAGE, false },
-		{ BAR0, FAULT_PAGE, PAGE, type_max_instance == 1 },
-		{ BAR0, 0, BAR0_SIZE, false },
-	};
-
-	if (feature(self->fd, get | VFIO_DEVICE_FEATURE_PROBE, &export, sizeof(export.buf)) &&
-	    errno == ENOTTY)
-		SKIP(return, "the kernel has no CONFIG_VFIO_PCI_DMABUF");
-	for (unsigned int i = 0; i < ARRAY_SIZE(tries); i++) {
-		int fd;
-
-		memset(&export, 0, sizeof(export));
-		export.buf.region_index = tries[i].region;
-		export.buf.open_flags = O_RDWR | O_CLOEXEC;
-		export.buf.nr_ranges = 1;
-		export.range.offset = tries[i].offset;
-		export.range.length = tries[i].length;
-		fd = feature(self->fd, get, &export, sizeof(export));
-		EXPECT_EQ(tries[i].works, fd >= 0) {
-			TH_LOG("number %u", i);
-		}
-		if (fd >= 0)
-			close(fd);
-	}
 }
 
 int main(int argc, char *argv[])

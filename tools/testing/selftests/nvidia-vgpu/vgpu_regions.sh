@@ -10,18 +10,10 @@
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 
-# The 6Q and 48Q of this board: id, device:subsystem, BAR1 and FB in MiB, instances.
-types() {
-	board_types | awk '$3 ~ /-(6|48)Q$/ { print $1, $4, $8, $6, $5 }'
-}
-
 baseline
 enable_vfs 1 || ktap_exit_fail_msg "cannot enable a VF"
 vf=${vfs[0]}
 type_file=$(vgpu_file "$vf" current_vgpu_type)
-# "start end flags" of BAR1
-read -r start end _ < <(sed -n 2p "/sys/bus/pci/devices/$vf/resource")
-physical_mib=$(((end - start + 1) >> 20))
 failed_programs=()
 
 # run PROGRAM [OPTION…]: for the type that was read last
@@ -29,9 +21,8 @@ run() {
 	local program=$1
 	shift
 
-	echo "# $program, type $id, BAR1 of $bar1_mib MiB"
-	"$BUILD/selftests/$program" "${pci_ids%:*}" "${pci_ids#*:}" "$bar1_mib" "$fb_mib" \
-		"$max" "$@" "$vf" </dev/null ||
+	echo "# $program, type $id, BAR1 of ${arguments[2]} MiB"
+	"$BUILD/selftests/$program" "${arguments[@]}" "$@" "$vf" </dev/null ||
 		failed_programs+=("$program for type $id")
 }
 
@@ -41,17 +32,17 @@ passed() {
 	return 1
 }
 
-while read -r id pci_ids bar1_mib fb_mib max; do
-	[ "$bar1_mib" -le "$physical_mib" ] || bar1_mib=$physical_mib
+while read -r id rest; do
+	read -ra arguments <<<"$rest"
 	echo "$id" >"$type_file" || failed_programs+=("selecting type $id")
-	if [ "$max" -gt 1 ]; then
+	if [ "${arguments[4]}" -gt 1 ]; then
 		run vgpu_config_test
 		run vgpu_open_test
 		run vgpu_region_test
 	else
-		run vgpu_region_test -t bar0_is_mapped_as_it_says -t dma_buf
+		run vgpu_region_test -t bar0_is_mapped_as_it_says
 	fi
-done < <(types)
+done < <(type_arguments 6Q 48Q)
 
 begin 3
 result "what is shown, what is mapped, and until when (R24, R28, R29)" passed

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -37,6 +38,13 @@
 #define BAR0			0
 #define BAR1			1
 #define PAGE			4096UL
+#define BAR0_SIZE		0x40000UL
+/* What of BAR0 cannot be mapped; the first only while the type shares the GPU. */
+#define FAULT_PAGE		0x3000UL
+#define MSIX_PAGE		0x10000UL
+#define NV_PMC_BOOT_0		0
+#define SCRATCH(i)		(0x2100 + 4 * (i))
+#define D3HOT			3
 
 static const char *bdf;
 static uint16_t type_device, type_subsystem;
@@ -87,6 +95,41 @@ static inline bool vgpu_can_write(void *word, uint32_t value)
 	}
 	sigaction(SIGBUS, &old, NULL);
 	return works;
+}
+
+static inline void vgpu_set_memory(struct vfio_pci_device *device, bool on)
+{
+	if (on)
+		vfio_pci_cmd_set(device, PCI_COMMAND_MEMORY);
+	else
+		vfio_pci_cmd_clear(device, PCI_COMMAND_MEMORY);
+}
+
+/* Where the power management capability is; 0: there is none. */
+static inline uint8_t vgpu_find_pm(struct vfio_pci_device *device)
+{
+	uint8_t at = vfio_pci_config_readb(device, PCI_CAPABILITY_LIST);
+
+	for (int i = 0; at && i < 48; i++) {
+		if (vfio_pci_config_readb(device, at) == PCI_CAP_ID_PM)
+			return at;
+		at = vfio_pci_config_readb(device, at + PCI_CAP_LIST_NEXT);
+	}
+	return 0;
+}
+
+/* VFIO_DEVICE_FEATURE with the data of the feature behind its head. */
+static inline int vgpu_feature(int fd, uint32_t flags, const void *data, size_t size)
+{
+	uint64_t buffer[16] = { 0 };
+	struct vfio_device_feature *request = (void *)buffer;
+
+	VFIO_ASSERT_LE(sizeof(*request) + size, sizeof(buffer));
+	request->argsz = sizeof(*request) + size;
+	request->flags = flags;
+	if (size)
+		memcpy(request->data, data, size);
+	return ioctl(fd, VFIO_DEVICE_FEATURE, request);
 }
 
 static inline int vgpu_test_main(int argc, char *argv[])
