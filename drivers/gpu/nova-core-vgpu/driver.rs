@@ -64,7 +64,7 @@ pub(crate) struct NovaCoreVgpu<'bound> {
     bar: pci::Bar<'bound, BAR0_SIZE>,
 }
 
-impl NovaCoreVgpu<'_> {
+impl<'bound> NovaCoreVgpu<'bound> {
     /// Takes `step`, which leads to a phase without a GPU, and stops it: vGPUs are dead, GSP is
     /// stopped as far as it listens, WPR2 is down.
     ///
@@ -72,16 +72,11 @@ impl NovaCoreVgpu<'_> {
     ///
     /// `EINVAL` when the step is not possible now, as while an earlier one is going on.
     fn stop(&self, step: Step) -> Result {
-        // First, so that the client can end its vGPUs while GSP listens.
-        self.vgpu.tell(&vgpu::Event::Lost);
-        self.slot.life().step(step)?;
-        self.vgpu.quiesce();
-        self.slot.stop();
-        Ok(())
+        self.vacate(step, Slot::stop)
     }
 
-    /// Lets go of the GPU without asking it, because of an error of the link: vGPUs are dead, and the
-    /// GPU cannot reach memory any more. Does nothing when that is done already.
+    /// Lets go of the GPU without asking it, because of an error of the link: vGPUs are dead, and
+    /// the GPU cannot reach memory any more. Does nothing when that is done already.
     fn cut_off(&self, pdev: &pci::Device<Core<'_>>) {
         if self.slot.life().phase() == Phase::Resetting {
             return;
@@ -90,11 +85,18 @@ impl NovaCoreVgpu<'_> {
         // Instead of GSP being stopped: nobody must write to memory that is freed.
         pdev.clear_master();
         self.slot.lost(Loss::Link);
+        // Not possible when there is no GPU, and then this is all there is to do.
+        let _ = self.vacate(Step::Reset, Slot::cut_off);
+    }
+
+    /// Ends everything that uses the GPU, takes `step`, and has `empty` empty the slot.
+    fn vacate(&self, step: Step, empty: impl FnOnce(&Slot<'bound>)) -> Result {
+        // First, so that the client can end its vGPUs while GSP listens, if it does.
         self.vgpu.tell(&vgpu::Event::Lost);
-        if self.slot.life().step(Step::Reset).is_ok() {
-            self.vgpu.quiesce();
-            self.slot.cut_off();
-        }
+        self.slot.life().step(step)?;
+        self.vgpu.quiesce();
+        empty(&self.slot);
+        Ok(())
     }
 
     /// Takes `step`, which leads to a phase in which the GPU is booted, and boots the GPU again.

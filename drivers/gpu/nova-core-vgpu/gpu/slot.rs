@@ -85,7 +85,7 @@ impl<'bound> Slot<'bound> {
         // Before the gate is opened, so that who gets in sees the number of this boot. The first boot
         // and what leads here otherwise is `Booting`.
         self.life().step(Step::Booted)?;
-        // SAFETY: `gpu` is pinned. It is dropped in `stop` only, which closes the gate before.
+        // SAFETY: `gpu` is pinned. It is dropped when `take` has closed the gate.
         unsafe { self.gate.open(&gpu) };
         *self.gpu.lock() = Some(gpu);
         Ok(prepared)
@@ -110,9 +110,7 @@ impl<'bound> Slot<'bound> {
     /// Like [`Self::stop`] when registers are not to be relied upon: the GPU is about to be reset,
     /// or is out of reach. It must not do DMA any more.
     pub(crate) fn cut_off(&self) {
-        self.gate.close();
-        let gpu = self.gpu.lock().take();
-        if let Some(gpu) = gpu {
+        if let Some(gpu) = self.take() {
             gpu.gsp().leave();
         }
     }
@@ -120,9 +118,13 @@ impl<'bound> Slot<'bound> {
     /// Waits for everybody who uses the GPU and stops it. Nobody gets in from then on. Does nothing
     /// when the place is empty.
     pub(crate) fn stop(&self) {
+        drop(self.take());
+    }
+
+    /// Waits for everybody who uses the GPU, and takes it out. Nobody gets in from then on.
+    fn take(&self) -> Option<Pin<KBox<Gpu<'bound>>>> {
         self.gate.close();
-        let gpu = self.gpu.lock().take();
-        drop(gpu);
+        self.gpu.lock().take()
     }
 }
 
