@@ -170,18 +170,6 @@ in_flight() {
 	[ "$(ce in_flight)" -gt 0 ]
 }
 
-# Up to five seconds.
-wait_for() {
-	local i
-
-	for i in $(seq 50); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	echo "not within five seconds: $*"
-	return 1
-}
-
 # while_filling CMD…: CMD while a fill of 24 GiB takes some ten seconds. Leaves
 # what the fill has reported in $scratch/rate. Its process is $filler.
 while_filling() {
@@ -190,7 +178,7 @@ while_filling() {
 	gpu_ctl set ce-rate $SLOW || return 1
 	cat "$rate" >"$scratch/rate" 2>&1 &
 	filler=$!
-	wait_for in_flight && "$@"
+	within $((2500 * TIME_FACTOR)) in_flight && "$@"
 	status=$?
 	wait "$filler" 2>/dev/null
 	gpu_ctl set ce-rate 0

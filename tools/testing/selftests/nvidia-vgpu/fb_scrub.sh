@@ -172,9 +172,13 @@ refused_until_it_works() {
 	scrubbed && settled selected
 }
 
+somebody_waits() {
+	[ "$(fb_value state claimed)" -gt 0 ]
+}
+
 # A person who waits for memory can be killed.
 killed_while_waiting() {
-	local pid i begun
+	local pid begun
 
 	select_type "$vf" "$type_all" && scrubbed || return 1
 	open_and_dirty "$vf" "$mib_all" || return 1
@@ -182,11 +186,7 @@ killed_while_waiting() {
 	release_vf >/dev/null
 	"$VFIO_HOLD" "$vf" 1 >/dev/null &
 	pid=$!
-	for ((i = 0; i < 100; i++)); do
-		[ "$(fb_value state claimed)" -gt 0 ] && break
-		sleep 0.05
-	done
-	[ "$(fb_value state claimed)" -gt 0 ] || { echo "nobody waits"; gpu_ctl fault clear; return 1; }
+	within $((2500 * TIME_FACTOR)) somebody_waits || { gpu_ctl fault clear; return 1; }
 	begun=$(now_ms)
 	kill -KILL $pid
 	wait $pid

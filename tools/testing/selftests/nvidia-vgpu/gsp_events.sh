@@ -19,15 +19,7 @@ tracefs=/sys/kernel/tracing
 
 # Events take their time: an interrupt, and a thread.
 soon() {
-	local i output
-
-	for i in $(seq 100); do
-		output=$("$@" 2>&1) && return 0
-		sleep 0.05
-	done
-	printf '%s\n' "$output"
-	echo "even after $i looks: $*"
-	return 1
+	within $((2500 * TIME_FACTOR)) "$@"
 }
 
 # counts NUMBER NAME: what nvidia/stats of $vf says.

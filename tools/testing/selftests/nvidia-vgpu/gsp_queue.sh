@@ -74,14 +74,15 @@ faster_than() {
 	return 1
 }
 
-# in_flight N: waits until N requests are unanswered.
-in_flight() {
-	for ((try = 0; try < 100; try++)); do
-		[ "$(counter in_flight)" -eq "$1" ] && return 0
-		sleep 0.02
-	done
+are_in_flight() {
+	[ "$(counter in_flight)" -eq "$1" ] && return 0
 	echo "$(counter in_flight) requests are in flight, expected $1"
 	return 1
+}
+
+# in_flight N: waits until N requests are unanswered.
+in_flight() {
+	within $((2500 * TIME_FACTOR)) are_in_flight "$1"
 }
 
 # ended PID: waits until the process is gone, all of its work in the kernel

@@ -19,6 +19,8 @@
 #   fault FAULT                 a fault of the next requests of this test
 #   scrubbed                    waits until no FB is dirty
 #   now_ms                      a clock, in milliseconds
+#   within MS CMD…              waits until CMD passes, at most so long
+#   ends PID MS                 the process ends with success within so long
 #   in_turn N CMD…              CMD passes N times
 #   side_by_side N CMD…         CMD passes N times at once
 #   finish                      totals, exit status
@@ -329,12 +331,11 @@ fb_value() {
 # All that nobody has is clean, sooner or later: the copy engine gives up after
 # 4 s without progress, this after a minute.
 scrubbed() {
-	local i
+	within $((30000 * TIME_FACTOR)) nothing_dirty
+}
 
-	for ((i = 0; i < 600; i++)); do
-		[ "$(fb_value state dirty)" = 0 ] && [ "$(fb_value state scrubbing)" = 0 ] && return 0
-		sleep 0.1
-	done
+nothing_dirty() {
+	[ "$(fb_value state dirty)" = 0 ] && [ "$(fb_value state scrubbing)" = 0 ] && return 0
 	cat "$(fb_file)"
 	return 1
 }
@@ -345,6 +346,32 @@ now_ms() {
 
 	read -r up _ </proc/uptime
 	echo $((${up/./} * 10))
+}
+
+# For what nobody is woken by: counters, the log, files of debugfs. CMD is tried
+# at least once, and what it says the last time is shown.
+within() {
+	local ms=$1 begin said=$scratch/within.$BASHPID
+	shift
+
+	begin=$(now_ms)
+	until "$@" >"$said" 2>&1; do
+		if [ $(($(now_ms) - begin)) -ge "$ms" ]; then
+			cat "$said"
+			echo "not within $ms ms: $*"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+is_over() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+ends() {
+	within "$2" is_over "$1" || { cat "/proc/$1/stack"; return 1; }
+	wait "$1"
 }
 
 in_turn() {

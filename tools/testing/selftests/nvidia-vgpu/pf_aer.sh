@@ -35,16 +35,7 @@ is_phase() {
 
 # ends_with WORD: the PCI core says how the recovery of the injected error ends.
 ends_with() {
-	local i
-
-	for ((i = 0; i < DONE_MS / 100; i++)); do
-		log_since_mark | grep -q "device recovery" && break
-		sleep 0.1
-	done
-	log_since_mark | grep -q "device recovery $1" && return 0
-	echo "no 'device recovery $1' after at most $DONE_MS ms:"
-	log_since_mark
-	return 1
+	within $DONE_MS logged "device recovery" && logged "device recovery $1"
 }
 
 # answers LINE ANSWER: what the user of the VF does, and gets.
@@ -91,17 +82,13 @@ function_of() {
 }
 
 correctable() {
-	local losses boots i
+	local losses boots
 
 	boots=$(life boots)
 	losses=$(life losses)
 	mark_log
 	open_vf && inject "$pf" correctable || return 1
-	for ((i = 0; i < DONE_MS / 100; i++)); do
-		log_since_mark | grep -qi 'correct.*error' && break
-		sleep 0.1
-	done
-	logged 'PCIe Bus Error: severity=Correct' && answers "no error" ok || return 1
+	within $DONE_MS logged 'PCIe Bus Error: severity=Correct' && answers "no error" ok || return 1
 	is_phase running && answers reset ok && release_vf || return 1
 	[ "$(life boots) $(life losses)" = "$boots $losses" ] && gone
 }

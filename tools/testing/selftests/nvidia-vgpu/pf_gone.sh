@@ -34,18 +34,6 @@ undisturbed() {
 		holders_answer "bme on" ok && holders_answer reset ok
 }
 
-# ends PID: with success, in time.
-ends() {
-	local begin
-
-	begin=$(now_ms)
-	while kill -0 "$1" 2>/dev/null; do
-		[ $(($(now_ms) - begin)) -lt $GOES_MS ] || { echo "not over after $GOES_MS ms"; cat "/proc/$1/stack"; return 1; }
-		sleep 0.05
-	done
-	wait "$1"
-}
-
 unbind() {
 	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind"
 }
@@ -84,7 +72,7 @@ goes() {
 	holders_answer "wait request" ok && holders_answer "bme on" ok && holders_answer "no error" ok || status=1
 	kill -0 $pid 2>/dev/null || { echo "$1 did not wait"; status=1; }
 	"$2"
-	ends $pid || status=1
+	ends $pid $GOES_MS || status=1
 	[ ! -e "/sys/bus/pci/devices/${vfs[0]}" ] || { echo "VFs are still there"; status=1; }
 	back_again || status=1
 	return $status
@@ -103,7 +91,7 @@ falls_off() {
 	pid=$!
 	holders_answer "wait request" ok || status=1
 	release_vfs
-	ends $pid || status=1
+	ends $pid $GOES_MS || status=1
 	gpu_ctl fault clear
 	back_again || status=1
 	return $status

@@ -101,7 +101,7 @@ stopped_while_open() {
 	sleep 1
 	kill -0 "$pid" 2>/dev/null || { echo "'$*' did not wait"; release_vf; return 1; }
 	release_vf
-	ends "$pid"
+	ends "$pid" $GOES_MS
 }
 
 # killed_while_open COMMAND…: the same, but the user is killed.
@@ -113,20 +113,7 @@ killed_while_open() {
 	sleep 1
 	kill -KILL "$HOLD_PID"
 	wait "$HOLD_PID" 2>/dev/null
-	ends "$pid"
-}
-
-# ends PID: the process ends with success within the deadline.
-ends() {
-	local i
-
-	for ((i = 0; i < GOES_MS / 100; i++)); do
-		kill -0 "$1" 2>/dev/null || { wait "$1"; return; }
-		sleep 0.1
-	done
-	echo "not over after $GOES_MS ms:"
-	cat "/proc/$1/stack" 2>/dev/null
-	return 1
+	ends "$pid" $GOES_MS
 }
 
 unbind() {

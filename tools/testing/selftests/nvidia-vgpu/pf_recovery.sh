@@ -34,15 +34,16 @@ is_phase() {
 	[ "$(phase)" = "$1" ] || { echo "phase is $(phase), not $1"; log_since_mark; return 1; }
 }
 
+is_lost() {
+	[ "$(phase)" = lost ]
+}
+
 # lost_within MS: the GPU is found to be lost, not later than that.
 lost_within() {
 	local begin
 
 	begin=$(now_ms)
-	until [ "$(phase)" = lost ]; do
-		[ $(($(now_ms) - begin)) -le "$1" ] || { echo "not lost after $1 ms"; return 1; }
-		sleep 0.05
-	done
+	within "$1" is_lost || return 1
 	echo "# found after $(($(now_ms) - begin)) ms" >&3
 }
 

@@ -198,26 +198,18 @@ wait_gone() {
 }
 
 until_settled() {
-	local i
-
-	for ((i = 0; i < 100; i++)); do
-		settled selected >/dev/null && return 0
-		sleep 0.05
-	done
-	settled selected
+	within $((2500 * TIME_FACTOR)) settled selected
 }
 
 # The message was taken up and is not done.
-waits_for_answer() {
-	local i
-
-	for ((i = 0; i < 200; i++)); do
-		[ "$(value "${vfs[0]}" received)" = 0x2 ] ||
-			[ "$(value "${vfs[0]}" sequence)" = 0x2 ] && return 0
-		sleep 0.05
-	done
+is_under_way() {
+	[ "$(value "${vfs[0]}" received)" = 0x2 ] || [ "$(value "${vfs[0]}" sequence)" = 0x2 ] && return 0
 	cat "$(plugin_file "${vfs[0]}" plugin)"
 	return 1
+}
+
+waits_for_answer() {
+	within $((5000 * TIME_FACTOR)) is_under_way
 }
 
 # While one task is silent, its neighbour's vGPU is made, reset and undone, and

@@ -37,16 +37,14 @@ asked() {
 	holders_answer "bme on" ok && holders_answer "no error" ok && [ -e "/sys/bus/pci/devices/$pf" ]
 }
 
-gone() {
-	local begin
+# The board itself goes when its slot is without power.
+board_is_gone() {
+	! gpu_ctl stats >/dev/null 2>&1 || { dmesg | tail -n 20; return 1; }
+}
 
+gone() {
 	release_vfs
-	begin=$(now_ms)
-	# The board itself goes when its slot is without power.
-	while gpu_ctl stats >/dev/null 2>&1; do
-		[ $(($(now_ms) - begin)) -lt $GOES_MS ] || { dmesg | tail -n 20; return 1; }
-		sleep 0.2
-	done
+	within $GOES_MS board_is_gone || return 1
 	[ ! -e "/sys/bus/pci/devices/$pf" ]
 }
 

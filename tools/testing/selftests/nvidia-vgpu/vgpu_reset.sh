@@ -165,18 +165,6 @@ crash() {
 	return $status
 }
 
-# ends PID: with success, in time.
-ends() {
-	local begin
-
-	begin=$(now_ms)
-	while kill -0 "$1" 2>/dev/null; do
-		[ $(($(now_ms) - begin)) -lt $GOES_MS ] || { echo "not over after $GOES_MS ms"; cat "/proc/$1/stack"; return 1; }
-		sleep 0.05
-	done
-	wait "$1"
-}
-
 # wanted_back DRIVER FUNCTION: the user is asked, the device works until it is
 # given back, and then the unbind ends.
 wanted_back() {
@@ -189,7 +177,7 @@ wanted_back() {
 	# The device is locked by who takes it away.
 	answers reset "error EAGAIN" || status=1
 	release_vf
-	ends $pid || status=1
+	ends $pid $GOES_MS || status=1
 	return $status
 }
 
