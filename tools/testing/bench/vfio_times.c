@@ -20,9 +20,7 @@
  * A and B are PCI functions that have the registers of a virtual function of an
  * Ada GPU. Written are values that were read, and the interrupt tree.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -39,6 +37,8 @@
 
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+
+#include "../lib/vfio_cdev.h"
 
 #define BATCHES		201
 #define OPENS		11
@@ -82,37 +82,10 @@ static uint64_t now_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-static void find_path(struct device *dev, const char *bdf)
-{
-	struct dirent *entry;
-	char dir_path[256];
-	DIR *dir;
-
-	snprintf(dir_path, sizeof(dir_path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
-	dir = opendir(dir_path);
-	if (!dir)
-		die(dir_path);
-	while ((entry = readdir(dir))) {
-		if (!strncmp(entry->d_name, "vfio", 4))
-			snprintf(dev->path, sizeof(dev->path), "/dev/vfio/devices/%s",
-				 entry->d_name);
-	}
-	closedir(dir);
-}
-
 static void open_device(struct device *dev)
 {
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-
-	dev->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	if (dev->iommufd < 0)
-		die("/dev/iommu");
-	dev->fd = open(dev->path, O_RDWR | O_CLOEXEC);
-	if (dev->fd < 0)
+	if (vfio_cdev_open(dev->path, &dev->fd, &dev->iommufd))
 		die(dev->path);
-	bind.iommufd = dev->iommufd;
-	if (ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
-		die("VFIO_DEVICE_BIND_IOMMUFD");
 }
 
 static void close_device(struct device *dev)
@@ -352,7 +325,8 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int d = 0; d < 2; d++)
-		find_path(&devices[d], argv[2 + d]);
+		if (vfio_cdev_path(argv[2 + d], devices[d].path, sizeof(devices[d].path)))
+			die(argv[2 + d]);
 	if (open)
 		measure("open-close", open_close, OPENS, 1);
 	else

@@ -18,9 +18,7 @@
  *
  * Exit status 0; 1 when a thread is stuck; 2 for what cannot be tried.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -39,6 +37,8 @@
 #include <linux/iommufd.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+
+#include "../lib/vfio_cdev.h"
 
 #define MAX_THREADS	64
 #define PAGE		4096UL
@@ -473,31 +473,14 @@ static int fail(const char *what)
 
 static int open_device(const char *bdf)
 {
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
 	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
-	char path[512] = "", dir_path[256];
-	struct dirent *entry;
-	DIR *dir;
+	char path[512];
 
-	snprintf(dir_path, sizeof(dir_path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
-	dir = opendir(dir_path);
-	if (!dir)
-		return fail(dir_path);
-	while ((entry = readdir(dir))) {
-		if (!strncmp(entry->d_name, "vfio", 4))
-			snprintf(path, sizeof(path), "/dev/vfio/devices/%s", entry->d_name);
-	}
-	closedir(dir);
-	iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	if (iommufd < 0)
-		return fail("/dev/iommu");
-	device = open(path, O_RDWR | O_CLOEXEC);
-	if (device < 0)
+	if (vfio_cdev_path(bdf, path, sizeof(path)))
+		return fail(bdf);
+	if (vfio_cdev_open(path, &device, &iommufd))
 		return fail(path);
-	bind.iommufd = iommufd;
-	if (ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind))
-		return fail("bind");
 	if (ioctl(iommufd, IOMMU_IOAS_ALLOC, &alloc))
 		return fail("IOAS");
 	ioas = alloc.out_ioas_id;

@@ -27,9 +27,7 @@
  * Uses the device's character device and iommufd: binding is what makes the
  * VFIO core call the driver's open_device().
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,6 +40,8 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
+#include "../../lib/vfio_cdev.h"
+
 /* Every type of a board has as much. */
 #define MOST_FB		(512ULL << 20)
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -50,52 +50,6 @@ static int report(int err)
 {
 	printf("error %s\n", strerrorname_np(err));
 	return 1;
-}
-
-/* /dev/vfio/devices/vfioN of the function, through its vfio-dev/ directory. */
-static int device_path(const char *bdf, char *path, size_t size)
-{
-	struct dirent *entry;
-	char dir_path[256];
-	int found = 0;
-	DIR *dir;
-
-	snprintf(dir_path, sizeof(dir_path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
-	dir = opendir(dir_path);
-	if (!dir)
-		return errno;
-	while ((entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "vfio", 4))
-			continue;
-		snprintf(path, size, "/dev/vfio/devices/%s", entry->d_name);
-		found = 1;
-	}
-	closedir(dir);
-	return found ? 0 : ENODEV;
-}
-
-static int open_device(const char *path, int *device, int *iommufd)
-{
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-	int err;
-
-	*iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	if (*iommufd < 0)
-		return errno;
-	*device = open(path, O_RDWR | O_CLOEXEC);
-	if (*device < 0) {
-		err = errno;
-		close(*iommufd);
-		return err;
-	}
-	bind.iommufd = *iommufd;
-	if (ioctl(*device, VFIO_DEVICE_BIND_IOMMUFD, &bind)) {
-		err = errno;
-		close(*device);
-		close(*iommufd);
-		return err;
-	}
-	return 0;
 }
 
 /* Where a region is in the device file. */
@@ -319,7 +273,7 @@ static void serve(int device)
 
 int main(int argc, char **argv)
 {
-	int device = -1, iommufd = -1, err;
+	int device = -1, iommufd = -1;
 	unsigned long cycles = 0;
 	char path[512];
 
@@ -330,13 +284,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: vfio_hold BDF [CYCLES]\n");
 		return 2;
 	}
-	err = device_path(argv[1], path, sizeof(path));
-	if (err)
-		return report(err);
+	if (vfio_cdev_path(argv[1], path, sizeof(path)))
+		return report(errno);
 	for (unsigned long i = 0; i < (cycles ? cycles : 1); i++) {
-		err = open_device(path, &device, &iommufd);
-		if (err)
-			return report(err);
+		if (vfio_cdev_open(path, &device, &iommufd))
+			return report(errno);
 		if (!cycles) {
 			printf("open\n");
 			serve(device);

@@ -16,9 +16,7 @@
  * A mark is made of SEED and its place, so that neither zeroes nor what the
  * device has by itself can be taken for one.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +27,8 @@
 
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+
+#include "../../lib/vfio_cdev.h"
 
 #define PAGE		4096UL
 #define MIB		(1024UL * 1024)
@@ -151,26 +151,11 @@ static int set_memory(void)
 
 static int open_device(const char *bdf)
 {
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-	char path[512] = "", dir_path[256];
-	struct dirent *entry;
-	DIR *dir;
+	char path[512];
 
-	snprintf(dir_path, sizeof(dir_path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
-	dir = opendir(dir_path);
-	if (!dir)
-		return fail(dir_path);
-	while ((entry = readdir(dir))) {
-		if (!strncmp(entry->d_name, "vfio", 4))
-			snprintf(path, sizeof(path), "/dev/vfio/devices/%s", entry->d_name);
-	}
-	closedir(dir);
-	iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	device = open(path, O_RDWR | O_CLOEXEC);
-	if (iommufd < 0 || device < 0)
-		return fail("open");
-	bind.iommufd = iommufd;
-	return ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind) ? fail("bind") : 0;
+	if (vfio_cdev_path(bdf, path, sizeof(path)))
+		return fail(bdf);
+	return vfio_cdev_open(path, &device, &iommufd) ? fail(path) : 0;
 }
 
 int main(int argc, char **argv)
