@@ -68,6 +68,11 @@ impl Counters {
         }
     }
 
+    /// The vGPU is gone, and so is the guest's driver, whether or not the task has said so in time.
+    pub(crate) fn end(&self) {
+        self.guest_driver.store(0, Relaxed);
+    }
+
     /// Numbers and their names in sysfs.
     pub(crate) fn counts(&self) -> [(&'static str, u64); 4] {
         [

@@ -331,6 +331,9 @@ impl Drop for Registered {
         let slot = slots.devices.get_mut(usize::from(self.index));
         // A statement of its own: what the device refers to is not to be let go under the lock.
         let device = slot.and_then(Option::take);
+        if let Some(device) = &device {
+            device.faults.end();
+        }
         drop(slots);
         drop(device);
     }
