@@ -8,6 +8,7 @@
 //!               SET_VGPU_MGR_CONFIG, SET_VGPU_HETEROGENEOUS_MODE
 //!   bootload    BOOTLOAD_GSP_VGPU_PLUGIN_TASK    open
 //!   stop        SHUTDOWN_GSP_VGPU_PLUGIN_TASK, VGPU_PLUGIN_CLEANUP    close
+//!   enumerate   ENUMERATE_VGPU_PER_PGPU          debugfs
 //! ```
 
 use kernel::{
@@ -22,6 +23,7 @@ use nova_core_vgpu::vgpu::{
 
 use crate::types::metadata::CMD_PGPU_ADD_VGPU_TYPE;
 
+pub(crate) mod guests;
 pub(crate) mod wire;
 
 use wire::{
@@ -65,6 +67,11 @@ pub(crate) fn bootload(client: &RmClient, params: &mut Bootload) -> Result<(), R
         params.as_mut_bytes(),
         Wait::KILLABLE,
     )
+}
+
+/// Asks what firmware knows of all vGPUs; `answer` is for [`guests`].
+pub(crate) fn enumerate(client: &RmClient, answer: &mut [u8]) -> Result<(), RmError> {
+    client.control(wire::CMD_ENUMERATE_VGPU_PER_PGPU, answer, Wait::KILLABLE)
 }
 
 /// Answers to the two controls that end a plugin task.

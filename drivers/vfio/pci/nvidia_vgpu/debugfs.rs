@@ -7,12 +7,13 @@
 //!     0000:01:00.4/
 //!       plugin          shared area, one "name value" per line
 //!       messages        messages by type: counts, latency
+//!       guest           what firmware knows of the guest, and says when asked
 //!       error_buffer    what the task reports, as it is in memory
 //!       init_task_log  vgpu_task_log  kernel_log    its logs, as they are in memory
 //! ```
 //!
 //! Live while the device is open, and what they were in the end afterwards. Nobody waits here for a
-//! plugin task or the firmware.
+//! plugin task, nor, but for `guest`, for the firmware.
 
 use kernel::{
     debugfs::{
@@ -29,9 +30,24 @@ use kernel::{
     uaccess::UserSliceWriter, //
 };
 
-use crate::plugin::{
-    Observed,
-    Part, //
+use nova_core_vgpu::vgpu::{
+    RmError,
+    Wait, //
+};
+
+use crate::{
+    control::{
+        self,
+        guests::{
+            self,
+            Guest, //
+        }, //
+    },
+    manager::Manager,
+    plugin::{
+        Observed,
+        Part, //
+    }, //
 };
 
 kernel_ext::debugfs_root! {
@@ -87,6 +103,8 @@ impl BinaryWriter for Blob {
 /// What the files of a VF show.
 struct Shown {
     observed: Arc<Observed>,
+    manager: Arc<Manager>,
+    gfid: u32,
     blobs: [(&'static CStr, Blob); 4],
 }
 
@@ -98,10 +116,17 @@ pub(crate) struct Files(#[expect(dead_code)] Pin<KBox<Scope<Shown>>>);
 /// # Errors
 ///
 /// `ENOMEM`.
-pub(crate) fn files(pdev: &pci::Device<Bound>, observed: &Arc<Observed>) -> Result<Files> {
+pub(crate) fn files(
+    pdev: &pci::Device<Bound>,
+    observed: &Arc<Observed>,
+    manager: &Arc<Manager>,
+    gfid: u32,
+) -> Result<Files> {
     let root = Root::dir()?;
     let shown = Shown {
         observed: observed.clone(),
+        manager: manager.clone(),
+        gfid,
         blobs: [
             (c"error_buffer", Part::Errors),
             (c"init_task_log", Part::InitTaskLog),
@@ -117,6 +142,7 @@ pub(crate) fn files(pdev: &pci::Device<Bound>, observed: &Arc<Observed>) -> Resu
         root.scope(shown, pdev.as_ref().name(), |shown, dir| {
             dir.read_callback_file(c"plugin", shown, &plugin);
             dir.read_callback_file(c"messages", shown, &messages);
+            dir.read_callback_file(c"guest", shown, &guest);
             for (name, blob) in &shown.blobs {
                 dir.read_binary_file(name, blob);
             }
@@ -155,6 +181,24 @@ fn plugin(shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{name} {value:#x}")?;
     }
     Ok(())
+}
+
+fn guest(shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut answer = KVec::from_elem(0u8, guests::SIZE, GFP_KERNEL).map_err(|_| fmt::Error)?;
+    // A client of its own: that of the manager must not be kept while firmware is asked.
+    let asked: Result<(), RmError> = shown
+        .manager
+        .gpu()
+        .rm_client(0, Wait::KILLABLE)
+        .and_then(|client| control::enumerate(&client, &mut answer));
+
+    if let Err(e) = asked {
+        return f.write_fmt(fmt!("error {}\n", e));
+    }
+    match Guest::find(&answer, shown.gfid) {
+        Some(guest) => guest.show(f),
+        None => writeln!(f, "none"),
+    }
 }
 
 fn messages(shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {

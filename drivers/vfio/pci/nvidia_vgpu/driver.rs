@@ -337,7 +337,7 @@ impl vfio::pci::Driver for Vf {
         pin_init::pin_init_scope(move || {
             let (identity, attachment) = Self::attach(pdev)?;
             let observed = Observed::new()?;
-            let files = debugfs::files(pdev, &observed)?;
+            let files = debugfs::files(pdev, &observed, attachment.client(), identity.gfid)?;
             let admission = attachment.client().admission().clone();
             Ok(try_pin_init!(Self {
                 identity,

@@ -11,6 +11,8 @@ mod channel;
 mod channels;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/device/config.rs"]
 mod config;
+#[path = "../../../../drivers/vfio/pci/nvidia_vgpu/control/guests.rs"]
+mod guests;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/plugin/layout.rs"]
 mod layout;
 #[path = "../../../../drivers/vfio/pci/nvidia_vgpu/types/listing.rs"]
@@ -37,6 +39,7 @@ mod wire;
 mod channel_tests;
 mod config_tests;
 mod device_tests;
+mod guests_tests;
 mod metadata_tests;
 mod plan_tests;
 mod report_tests;

@@ -133,6 +133,11 @@ stat_is() {
 	return 1
 }
 
+# plugin_guest VF NAME: a line of the file "guest".
+plugin_guest() {
+	awk -v name="$2" '$1 == name { print $2 }' "$(plugin_file "$1" guest)"
+}
+
 guest_is_shown() {
 	local vf=${vfs[0]}
 
@@ -142,6 +147,10 @@ guest_is_shown() {
 	stat_is "$vf" license_state 2 && stat_is "$vf" guest_os 16 &&
 		stat_is "$vf" guest_rpc_version $((0x290c0000)) || return 1
 	gpu_ctl event plugin:1:3 && until_stat "$vf" guest_driver 1 || return 1
+	[ "$(plugin_guest "$vf" driver_version) $(plugin_guest "$vf" driver_branch)" = "570.172.08 r570_00" ] &&
+		[ "$(plugin_guest "$vf" license_state) $(plugin_guest "$vf" driver_loaded)" = "0x2 1" ] ||
+		{ cat "$(plugin_file "$vf" guest)"; return 1; }
+	grep -qx none "$(plugin_file "${vfs[1]}" guest)" || return 1
 	release_vf && is "$vf" license_state 0x2 && stat_is "$vf" license_state 2 && until_stat "$vf" guest_driver 0 &&
 		stat_is "${vfs[1]}" guest_driver 0
 }

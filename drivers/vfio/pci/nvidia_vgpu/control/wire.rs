@@ -6,6 +6,7 @@
 //!   0x20804001  BOOTLOAD_GSP_VGPU_PLUGIN_TASK   6616 bytes
 //!   0x20804002  SHUTDOWN_GSP_VGPU_PLUGIN_TASK      4 bytes, gfid
 //!   0x20804003  PGPU_ADD_VGPU_TYPE            334344 bytes, from the metadata file
+//!   0x20804004  ENUMERATE_VGPU_PER_PGPU         4872 bytes, see `guests`
 //!   0x20804008  VGPU_PLUGIN_CLEANUP                4 bytes, gfid
 //!   0x2080400b  SET_VGPU_MGR_CONFIG                1 byte, sizes can be mixed
 //!   0x2080400e  SET_VGPU_HETEROGENEOUS_MODE        1 byte, sizes are mixed
@@ -24,6 +25,8 @@ use core::mem::{
 pub(crate) const CMD_BOOTLOAD_GSP_VGPU_PLUGIN_TASK: u32 = 0x2080_4001;
 /// Stops it.
 pub(crate) const CMD_SHUTDOWN_GSP_VGPU_PLUGIN_TASK: u32 = 0x2080_4002;
+/// Tells of all vGPUs and their guests.
+pub(crate) const CMD_ENUMERATE_VGPU_PER_PGPU: u32 = 0x2080_4004;
 /// Makes GSP forget the VF's vGPU.
 pub(crate) const CMD_VGPU_PLUGIN_CLEANUP: u32 = 0x2080_4008;
 /// Says what the host supports.

@@ -68,6 +68,15 @@ struct Pending {
     result: u32,
 }
 
+/// What a guest has said about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guest {
+    /// State of its licence.
+    pub license: u32,
+    /// Its operating system.
+    pub os: u32,
+}
+
 /// What a message may look at and change outside of the task.
 pub struct Context<'a> {
     /// The type table.
@@ -97,6 +106,7 @@ pub struct Task {
     resets: u32,
     pending: Option<Pending>,
     journal: Journal,
+    guest: Option<Guest>,
 }
 
 fn outside<T>(_: T) -> Refusal {
@@ -119,6 +129,7 @@ impl Task {
             resets: 0,
             pending: None,
             journal: Journal::default(),
+            guest: None,
         }
     }
 
@@ -135,6 +146,11 @@ impl Task {
     /// What SETUP_CONFIG said.
     pub fn config(&self) -> Option<&PluginConfig> {
         self.config.as_ref()
+    }
+
+    /// What the guest has said about itself.
+    pub fn guest_info(&self) -> Option<Guest> {
+        self.guest
     }
 
     /// Bus mastering as last told by UPDATE_BME_STATE.
@@ -168,6 +184,7 @@ impl Task {
     ) -> Result<(), Refusal> {
         let control = read_control(s.vram, request)?;
         Journal::guest(s.vram, request, &control, license, os)?;
+        self.guest = Some(Guest { license, os });
         notify(s, request.gfid, notifier::LICENSE_STATE_CHANGED);
         notify(s, request.gfid, notifier::GUEST_OS_CHANGED);
         Ok(())

@@ -23,6 +23,9 @@ use crate::rm::types;
 const MAX_VGPUS: usize = 32;
 const GUEST_SIZE: usize = 152;
 const GUEST_VM_INFO_SIZE: usize = 104;
+/// Driver of every guest that has said what it is.
+const GUEST_DRIVER: &[u8] = b"570.172.08";
+const GUEST_BRANCH: &[u8] = b"r570_00";
 
 const fn control(cmd: u32, name: &'static str, size: usize, run: Run) -> Control {
     Control {
@@ -76,6 +79,14 @@ pub const TABLE: &[Control] = &[
                 let device = guest + GUEST_VM_INFO_SIZE;
                 let config = v.task.config();
                 put_u32(p, guest, config.map_or(v.request.vm_pid, |c| c.vm_pid));
+                if let Some(info) = v.task.guest_info() {
+                    put_u32(p, guest + 4, info.os);
+                    put(p, guest + 20, &[u8::from(info.license != 0)]);
+                    put_u32(p, guest + 24, info.license);
+                    put(p, guest + 33, GUEST_DRIVER);
+                    put(p, guest + 65, GUEST_BRANCH);
+                    put(p, device + 40, &[1]);
+                }
                 put_u32(p, guest + 100, config.is_some().into());
                 put_u32(p, device, gfid);
                 put_u64(p, device + 8, u64::from(v.request.dbdf));
