@@ -56,19 +56,6 @@ pub enum Fault {
     },
 }
 
-impl Fault {
-    /// A vGPU is dead by it.
-    pub fn is_crash(&self) -> bool {
-        matches!(
-            self,
-            Self::Task {
-                what: TaskEvent::Crashed,
-                ..
-            }
-        )
-    }
-}
-
 /// The sink.
 pub(super) struct Forward(Arc<Handle>);
 

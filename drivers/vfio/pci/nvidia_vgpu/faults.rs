@@ -4,8 +4,8 @@
 //!
 //! ```text
 //!   channel stopped          the guest's driver sees the error too, and recovers     warning
-//!   plugin task crashed      the vGPU is dead until its device is closed, and its    error
-//!                            user is told by the error event of VFIO
+//!   plugin task crashed, or  the vGPU is dead until its device is closed, and its    error
+//!   ended without a request  user is told by the error event of VFIO
 //!   plugin task: message     in the task's own log                                   warning
 //!   guest driver comes, goes                                                         information
 //!   others                                                                           debug
@@ -83,16 +83,16 @@ impl Counters {
         ]
     }
 
-    /// Counts a report; returns its number if it is to be logged.
-    pub(crate) fn add(&self, fault: &Fault) -> Option<u64> {
+    /// Counts a report, which a task has died of if `died`; returns its number if it is to be logged.
+    pub(crate) fn add(&self, fault: &Fault, died: bool) -> Option<u64> {
+        if died {
+            self.task_crashes.fetch_add(1, Relaxed);
+        }
         match fault {
             Fault::Channel { .. } => {
                 self.channel_errors.fetch_add(1, Relaxed);
             }
             Fault::Task { what, .. } => match what {
-                TaskEvent::Crashed => {
-                    self.task_crashes.fetch_add(1, Relaxed);
-                }
                 TaskEvent::ErrorMessage => {
                     self.task_errors.fetch_add(1, Relaxed);
                 }
@@ -117,8 +117,8 @@ fn last(number: u64) -> &'static str {
     }
 }
 
-/// Logs report `number` about the vGPU of VF `index`.
-pub(crate) fn log(dev: &Device, index: u32, fault: &Fault, number: u64) {
+/// Logs report `number` about the vGPU of VF `index`, which its task has died of if `died`.
+pub(crate) fn log(dev: &Device, index: u32, fault: &Fault, died: bool, number: u64) {
     let last = last(number);
 
     match fault {
@@ -137,6 +137,12 @@ pub(crate) fn log(dev: &Device, index: u32, fault: &Fault, number: u64) {
             last
         ),
         Fault::Task { what, .. } => match what {
+            TaskEvent::Unloaded if died => dev_err!(
+                dev,
+                "vGPU of VF {}: its plugin task has ended by itself: shut the VM down and start it again{}\n",
+                index,
+                last
+            ),
             TaskEvent::Crashed => dev_err!(
                 dev,
                 "vGPU of VF {}: its plugin task has crashed: shut the VM down and start it again{}\n",

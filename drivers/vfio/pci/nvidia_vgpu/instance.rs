@@ -318,6 +318,7 @@ impl Instance {
 
     /// Ends the task. Returns whether the firmware has let go of memory and channels.
     fn stop_task(&self, client: &RmClient) -> bool {
+        self.plugin.ending();
         let stopped = control::stop(client, self.identity.gfid, Wait::uninterruptible, || {
             self.plugin.ended();
         });

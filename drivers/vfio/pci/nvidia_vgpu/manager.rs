@@ -293,19 +293,20 @@ impl Client for Manager {
         let Some(device) = slots.devices.get(index as usize).and_then(Option::as_ref) else {
             return false;
         };
-        let number = device.faults.add(fault);
-        if let Fault::Task { what, .. } = fault {
-            device.observed.event(*what);
-        }
+        let died = match fault {
+            Fault::Task { what, .. } => device.observed.event(*what),
+            Fault::Channel { .. } => false,
+        };
+        let number = device.faults.add(fault, died);
         // A reference: the user must not be able to let the device go meanwhile.
-        let crashed = fault.is_crash().then(|| device.clone());
+        let dead = died.then(|| device.clone());
         drop(slots);
 
         if let Some(number) = number {
-            faults::log(self.gpu.dev(), index, fault, number);
+            faults::log(self.gpu.dev(), index, fault, died, number);
         }
         // By now the vGPU is known to be dead.
-        if let Some(device) = crashed {
+        if let Some(device) = dead {
             Vf::crashed(&device);
         }
         true

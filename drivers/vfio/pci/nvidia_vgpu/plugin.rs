@@ -203,6 +203,11 @@ impl Plugin {
         }
     }
 
+    /// The task is about to be ended.
+    pub(crate) fn ending(&self) {
+        self.observed.stop();
+    }
+
     /// The task has ended, as far as the firmware listened, and the shared area is still its own:
     /// keeps what is in it.
     pub(crate) fn ended(&self) {

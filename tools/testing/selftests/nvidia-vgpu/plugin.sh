@@ -151,7 +151,9 @@ guest_is_shown() {
 		[ "$(plugin_guest "$vf" license_state) $(plugin_guest "$vf" driver_loaded)" = "0x2 1" ] ||
 		{ cat "$(plugin_file "$vf" guest)"; return 1; }
 	grep -qx none "$(plugin_file "${vfs[1]}" guest)" || return 1
-	release_vf && is "$vf" license_state 0x2 && stat_is "$vf" license_state 2 && until_stat "$vf" guest_driver 0 &&
+	# It ends as it should.
+	release_vf && stat_is "$vf" task_crashes 0 || return 1
+	is "$vf" license_state 0x2 && stat_is "$vf" license_state 2 && until_stat "$vf" guest_driver 0 &&
 		stat_is "${vfs[1]}" guest_driver 0
 }
 

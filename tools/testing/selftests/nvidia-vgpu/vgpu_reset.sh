@@ -153,11 +153,12 @@ no_reset_at_open() {
 	return $status
 }
 
-crash() {
+# task_dies EVENT LOG: the user is told by EVENT of the task.
+task_dies() {
 	local status=0
 
 	open_vf && answers "bme on" ok || return 1
-	gpu_ctl event plugin:1:2 && answers "wait error" ok || return 1
+	gpu_ctl event "plugin:1:$1" && answers "wait error" ok && logged "vGPU of VF 0: its plugin task $2" || return 1
 	messages 0 answers reset "error EIO" && answers "bme off" ok && answers "bme on" "error EIO" || status=1
 	grep -qx "task_crashes 1" "$(vgpu_file "$vf" stats)" && reads failed "$(vgpu_file "$vf" state)" || status=1
 	# Nor is the plugin asked when the device is closed.
@@ -191,7 +192,7 @@ pf_wanted_back() {
 	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind" && settled begin
 }
 
-begin 19
+begin 20
 # Waiting half a minute for a plugin that stays silent shows nothing more.
 rmmod "$VF_DRIVER"
 insmod "$MODULES_DIR/$VF_DRIVER.ko" message_timeout_ms=2000 ||
@@ -216,7 +217,8 @@ result "versions are not negotiated again" \
 result "bus mastering is refused" \
 	fails_with "plugin-result=13:5" "plugin: UPDATE_BME_STATE: result 0x5" reset "error EIO"
 result "FB cannot be scrubbed (R39)" fails_with "ce-fault=1" "FB is not scrubbed: EIO" reset "error EIO"
-result "the plugin task crashes (R18)" crash
+result "the plugin task crashes (R18)" task_dies 2 "has crashed"
+result "the plugin task ends by itself (R18)" task_dies 1 "has ended by itself"
 for message in 3:RESET 1:VERSION_NEGOTIATION 13:UPDATE_BME_STATE; do
 	result "it crashes at ${message#*:} of a reset" \
 		fails_with "plugin-crash=${message%:*}" "plugin: ${message#*:}: the task has crashed" reset "error EIO"

@@ -84,9 +84,15 @@ impl Observed {
         self.watch.end();
     }
 
-    /// Firmware has reported something about the task. Does not wait.
-    pub(crate) fn event(&self, what: TaskEvent) {
-        self.watch.event(what);
+    /// Firmware has reported something about the task. Does not wait. Returns whether that is the
+    /// task's death.
+    pub(crate) fn event(&self, what: TaskEvent) -> bool {
+        self.watch.event(what)
+    }
+
+    /// The task is about to be ended.
+    pub(super) fn stop(&self) {
+        self.watch.stop();
     }
 
     /// The GPU is lost, or about to be stopped. Does not wait.

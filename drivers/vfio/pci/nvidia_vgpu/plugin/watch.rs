@@ -3,14 +3,18 @@
 //! What becomes of a plugin task, for whoever waits for it.
 //!
 //! ```text
-//!            begin              event: booted
-//!    Absent ------> Starting -----------------> Up
-//!      ^               |     event: crashed      |
-//!      |               +----------> Crashed <----+
-//!      |               |     GPU lost            |
-//!      |               '----------> Lost    <----'
-//!      '-- end -----------------------'
+//!            begin              event: booted            stop
+//!    Absent ------> Starting -----------------> Up -----------------> Stopping
+//!      ^               |     event: crashed, or  |    event: crashed     |
+//!      |               |     unloaded once it is up                      |
+//!      |               +----------> Crashed <----+-----------------------+
+//!      |               |     GPU lost            |                       |
+//!      |               '----------> Lost    <----+-----------------------'
+//!      '-- end ----------------------------------------------------------'
 //! ```
+//!
+//! A task that says that it is unloaded, although nobody has asked for that, is as dead as one that
+//! has crashed.
 //!
 //! Events come from whoever has drained the message queue of GSP, so nothing here waits. `Crashed`
 //! and `Lost` last until the next task: nobody waits for a task that is in one of them.
@@ -47,6 +51,7 @@ const STARTING: u32 = 1;
 const UP: u32 = 2;
 const CRASHED: u32 = 3;
 const LOST: u32 = 4;
+const STOPPING: u32 = 5;
 
 /// State of the plugin task of one VF.
 #[pin_data]
@@ -72,22 +77,42 @@ impl Watch {
         self.state.store(STARTING, Release);
     }
 
+    /// The task is about to be ended.
+    pub(super) fn stop(&self) {
+        for state in [STARTING, UP] {
+            // Any other state stays.
+            let _ = self.state.cmpxchg(state, STOPPING, Relaxed);
+        }
+    }
+
     /// There is no task any more.
     pub(super) fn end(&self) {
         self.state.store(ABSENT, Release);
     }
 
-    /// Firmware has reported something about the task.
-    pub(super) fn event(&self, what: TaskEvent) {
+    /// Firmware has reported something about the task. Returns whether that is its death.
+    pub(super) fn event(&self, what: TaskEvent) -> bool {
         match what {
             // The marker in memory says so too, and is what counts.
             TaskEvent::Booted => {
                 if self.state.cmpxchg(STARTING, UP, Relaxed).is_ok() {
                     self.wake.complete();
                 }
+                false
             }
-            TaskEvent::Crashed => self.die(CRASHED),
-            _ => (),
+            TaskEvent::Crashed => {
+                self.die(CRASHED);
+                true
+            }
+            // Before the task is up, that may be what the one before it has to say.
+            TaskEvent::Unloaded => {
+                let died = self.state.cmpxchg(UP, CRASHED, Release).is_ok();
+                if died {
+                    self.wake.complete_all();
+                }
+                died
+            }
+            _ => false,
         }
     }
 
@@ -116,7 +141,7 @@ impl Watch {
     pub(crate) fn name(&self) -> &'static str {
         match self.state.load(Acquire) {
             STARTING => "starting",
-            UP => "running",
+            UP | STOPPING => "running",
             CRASHED => "crashed",
             LOST => "lost",
             _ => "none",
@@ -193,6 +218,25 @@ mod tests {
         watch.lost();
         watch.event(TaskEvent::Crashed);
         assert_eq!((watch.death(), watch.name()), (None, "none"));
+        Ok(())
+    }
+
+    #[test]
+    fn an_end_that_nobody_wants_is_a_death() -> Result {
+        let watch = begun()?;
+
+        assert!(!watch.event(TaskEvent::Unloaded));
+        assert!(!watch.event(TaskEvent::Booted) && watch.event(TaskEvent::Unloaded));
+        assert_eq!(watch.death(), Some(Death::Crashed));
+        assert!(!watch.event(TaskEvent::Unloaded));
+
+        watch.begin();
+        watch.stop();
+        assert!(!watch.event(TaskEvent::Unloaded));
+        assert_eq!((watch.death(), watch.name()), (None, "running"));
+        assert!(watch.event(TaskEvent::Crashed));
+        watch.stop();
+        assert_eq!(watch.death(), Some(Death::Crashed));
         Ok(())
     }
 
