@@ -5,7 +5,7 @@
  *
  *   host script                       guest agent
  *   -----------                       -----------
- *                                <-   ready
+ *                                <-   ready         (or: empty, without a function)
  *   pci                          ->
  *                                <-   pci 0000:01:00.0 10de:26b1 10de:170a 0x030000
  *                                <-   bar 0 0x40000
@@ -21,9 +21,10 @@
  *   unplug                       ->   ok unplug    (asked by the slot's button: the
  *                                                     function is gone, its slot off)
  *   plug                         ->   ok plug      (slot on, the function found again)
+ *   await                        ->   (nothing, until there is a function) ready
  *   poweroff                     ->   (the guest ends: a reset, with -no-reboot)
  *
- * Every command is answered by exactly one line that begins with "ok" or
+ * Every other command is answered by exactly one line that begins with "ok" or
  * "fail". All accesses to a BAR are aligned 32-bit loads and stores. The word
  * at byte offset O of the pattern with seed S depends on both, so that neither
  * a stale word nor a word of another guest can be taken for it.
@@ -190,6 +191,16 @@ static void run_config_command(struct gpu *gpu, const char *line, bool is_write)
 		fprintf(out, "ok config 0x%x\n", value);
 }
 
+static void tell_start(int err)
+{
+	if (!err)
+		fprintf(out, "ready\n");
+	else if (err == -ENODEV)
+		fprintf(out, "empty\n");
+	else
+		fprintf(out, "fail start: no usable NVIDIA PCI function: %s\n", strerror(-err));
+}
+
 static void run_command(struct gpu *gpu, const char *line)
 {
 	char command[16];
@@ -216,6 +227,8 @@ static void run_command(struct gpu *gpu, const char *line)
 			reply_errno(command, err);
 		else
 			fprintf(out, "ok %s\n", command);
+	} else if (!strcmp(command, "await")) {
+		tell_start(await_gpu(gpu));
 	} else if (!strcmp(command, "poweroff")) {
 		sync();
 		reboot(RB_AUTOBOOT);
@@ -248,7 +261,6 @@ int main(void)
 	struct gpu gpu = { 0 };
 	char line[256];
 	FILE *in;
-	int err;
 
 	mkdir("/proc", 0755);
 	mkdir("/sys", 0755);
@@ -263,11 +275,7 @@ int main(void)
 		reboot(RB_AUTOBOOT);
 		return 1;
 	}
-	err = find_gpu(&gpu);
-	if (err)
-		fprintf(out, "fail start: no usable NVIDIA PCI function: %s\n", strerror(-err));
-	else
-		fprintf(out, "ready\n");
+	tell_start(find_gpu(&gpu));
 	while (fgets(line, sizeof(line), in))
 		run_command(&gpu, line);
 	reboot(RB_AUTOBOOT);

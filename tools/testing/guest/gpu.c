@@ -87,31 +87,44 @@ static int find_port(struct gpu *gpu)
 	return 0;
 }
 
-int find_gpu(struct gpu *gpu)
+/* The first function whose @attr has the @value. */
+static int find_function(const char *attr, uint64_t value, char *name, size_t size)
 {
 	struct dirent *entry;
-	uint64_t vendor;
+	uint64_t found;
 	DIR *dir;
 	int err = -ENODEV;
 
 	dir = opendir(PCI_DEVICES);
 	if (!dir)
 		return -errno;
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || strlen(entry->d_name) >= sizeof(gpu->name))
+	while (err && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || strlen(entry->d_name) >= size)
 			continue;
-		if (read_hex(entry->d_name, "vendor", &vendor) || vendor != VENDOR_NVIDIA)
+		if (read_hex(entry->d_name, attr, &found) || found != value)
 			continue;
-		strcpy(gpu->name, entry->d_name);
-		err = read_bar_sizes(gpu);
-		if (!err)
-			err = find_port(gpu);
-		if (!err)
-			err = write_attr(gpu->name, "enable", "1");
-		break;
+		strcpy(name, entry->d_name);
+		err = 0;
 	}
 	closedir(dir);
 	return err;
+}
+
+int find_gpu(struct gpu *gpu)
+{
+	int err;
+
+	err = find_function("vendor", VENDOR_NVIDIA, gpu->name, sizeof(gpu->name));
+	if (!err)
+		err = read_bar_sizes(gpu);
+	if (!err)
+		err = find_port(gpu);
+	return err ? err : write_attr(gpu->name, "enable", "1");
+}
+
+int find_empty_port(struct gpu *gpu)
+{
+	return find_function("class", CLASS_BRIDGE, gpu->port, sizeof(gpu->port));
 }
 
 int map_bar(struct gpu *gpu, unsigned int index)

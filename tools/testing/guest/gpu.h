@@ -12,6 +12,7 @@
 
 #define PCI_DEVICES	"/sys/bus/pci/devices"
 #define VENDOR_NVIDIA	0x10de
+#define CLASS_BRIDGE	0x060400
 #define NUM_BARS	6
 
 struct bar {
@@ -29,6 +30,8 @@ struct gpu {
 int read_hex(const char *dev, const char *attr, uint64_t *value);
 int write_attr(const char *dev, const char *attr, const char *text);
 int find_gpu(struct gpu *gpu);
+/* Without a function: the port that one would be plugged into. The guest has only one. */
+int find_empty_port(struct gpu *gpu);
 int map_bar(struct gpu *gpu, unsigned int index);
 
 /* Reads or writes @width bytes of the config space of a function. */
@@ -37,5 +40,8 @@ int config_access(const char *name, bool is_write, uint64_t offset, uint32_t *va
 /* Lets the function go when the button of its slot is pressed, and finds it again. */
 int unplug(struct gpu *gpu);
 int plug(struct gpu *gpu);
+
+/* Waits for a function in a slot that was empty when the guest booted. */
+int await_gpu(struct gpu *gpu);
 
 #endif /* GPU_H */

@@ -4,8 +4,8 @@
     qmp.py SOCKET COMMAND [EVENT]
 
 COMMAND is JSON; its result is printed. With EVENT, waits until that event has
-come, which may be before the result. Exit status 1 for an error, or when QEMU
-says nothing for a minute.
+come, which may be before the result; NAME=STATUS is one with that status. Exit
+status 1 for an error, or when QEMU says nothing for a minute.
 """
 
 import json
@@ -42,7 +42,9 @@ def main() -> int:
                 return 1
             if "return" in message:
                 result = message["return"]
-            waited.discard(message.get("event"))
+            if "event" in message:
+                status = message.get("data", {}).get("status")
+                waited -= {message["event"], f"{message['event']}={status}"}
     print(json.dumps(result))
     return 0
 

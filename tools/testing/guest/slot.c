@@ -16,8 +16,9 @@
 
 #include "gpu.h"
 
-#define BUTTON_TRIES	6000
+#define BUTTON_TRIES	30000
 #define BUTTON_WAIT_US	10000
+#define AWAIT_US	100000
 
 int config_access(const char *name, bool is_write, uint64_t offset, uint32_t *value, size_t width)
 {
@@ -109,13 +110,10 @@ int unplug(struct gpu *gpu)
 	return err ? err : slot_power(gpu, false);
 }
 
-int plug(struct gpu *gpu)
+static int scan_slot(struct gpu *gpu)
 {
-	int fd, err;
+	int fd, err = 0;
 
-	err = slot_power(gpu, true);
-	if (err)
-		return err;
 	fd = open("/sys/bus/pci/rescan", O_WRONLY);
 	if (fd < 0)
 		return -errno;
@@ -123,4 +121,30 @@ int plug(struct gpu *gpu)
 		err = -errno;
 	close(fd);
 	return err ? err : find_gpu(gpu);
+}
+
+int plug(struct gpu *gpu)
+{
+	int err;
+
+	err = slot_power(gpu, true);
+	return err ? err : scan_slot(gpu);
+}
+
+int await_gpu(struct gpu *gpu)
+{
+	int err;
+
+	err = find_empty_port(gpu);
+	if (!err)
+		err = slot_power(gpu, true);
+	while (!err) {
+		err = scan_slot(gpu);
+		if (err != -ENODEV)
+			break;
+		/* No event tells of a function that is there when the guest goes on. */
+		usleep(AWAIT_US);
+		err = 0;
+	}
+	return err;
 }
