@@ -204,7 +204,7 @@ unbound_while_scrubbing() {
 	gpu_ctl fault ce-hang || return 1
 	release_vf >/dev/null
 	disable_vfs
-	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind" || return 1
+	pf_unbind || return 1
 	gpu_ctl fault clear
 	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind" || return 1
 	scrubbed

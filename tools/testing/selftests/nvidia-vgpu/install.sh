@@ -115,7 +115,7 @@ restores_after_bind() {
 
 	grep -q "^ACTION==\"bind\", SUBSYSTEM==\"pci\", DRIVER==\"$PF_DRIVER\"," $rule &&
 		grep -q "start vgpuctl-restore@\$kernel.service\"\$" $rule || return 1
-	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind" || return 1
+	pf_unbind || return 1
 	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind" || return 1
 	start vgpuctl-restore@.service "$pf" && diff $config <(vgpuctl save -o -)
 }

@@ -21,6 +21,10 @@
 #   now_ms                      a clock, in milliseconds
 #   within MS CMD…              waits until CMD passes, at most so long
 #   ends PID MS                 the process ends with success within so long
+#   pf_unbind, pf_remove        the PF goes, by its driver or altogether
+#   pf_back                     and is driven again
+#   refused_in_use              SR-IOV off and rmmod, while a VF is open
+#   taken_out MS                the emulated GPU leaves its slot, within so many ms
 #   in_turn N CMD…              CMD passes N times
 #   side_by_side N CMD…         CMD passes N times at once
 #   finish                      totals, exit status
@@ -232,6 +236,25 @@ disable_vfs() {
 	echo 0 >"$numvfs"
 }
 
+# select_all TYPE: the same for each VF.
+select_all() {
+	local vf
+
+	for vf in "${vfs[@]}"; do
+		echo "$1" >"$(vgpu_file "$vf" current_vgpu_type)" || return 1
+	done
+}
+
+# Each VF can be opened, and closed again.
+all_open() {
+	local vf answer
+
+	for vf in "${vfs[@]}"; do
+		answer=$("$VFIO_HOLD" "$vf" 1)
+		[ "$answer" = ok ] || { echo "$vf: $answer"; return 1; }
+	done
+}
+
 # hold_vf VF: opens the VFIO device in the background; returns when it is open
 # or refused. $held is "open" or "error ENAME".
 hold_vf() {
@@ -372,6 +395,38 @@ is_over() {
 ends() {
 	within "$2" is_over "$1" || { cat "/proc/$1/stack"; return 1; }
 	wait "$1"
+}
+
+pf_unbind() {
+	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind"
+}
+
+pf_remove() {
+	echo 1 >"/sys/bus/pci/devices/$pf/remove"
+}
+
+pf_back() {
+	[ -e "/sys/bus/pci/devices/$pf" ] || echo 1 >/sys/bus/pci/rescan
+	[ "$(host_driver "$pf")" = "$PF_DRIVER" ] || echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind"
+}
+
+refused_in_use() {
+	local module status=0
+
+	writes 0 "$numvfs" "Device or resource busy" && writes 4 "$numvfs" "Device or resource busy" || status=1
+	for module in "$VF_DRIVER" "$PF_DRIVER"; do
+		! rmmod "$module" 2>/dev/null || { echo "$module was removed"; status=1; }
+	done
+	return $status
+}
+
+# The board itself goes when its slot is without power.
+board_is_gone() {
+	! gpu_ctl stats >/dev/null 2>&1 || { dmesg | tail -n 20; return 1; }
+}
+
+taken_out() {
+	within "$1" board_is_gone && [ ! -e "/sys/bus/pci/devices/$pf" ]
 }
 
 in_turn() {

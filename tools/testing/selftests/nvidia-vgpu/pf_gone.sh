@@ -34,27 +34,11 @@ undisturbed() {
 		holders_answer "bme on" ok && holders_answer reset ok
 }
 
-unbind() {
-	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind"
-}
-
-unplug() {
-	echo 1 >"/sys/bus/pci/devices/$pf/remove"
-}
-
-back_again() {
-	[ -e "/sys/bus/pci/devices/$pf" ] || echo 1 >/sys/bus/pci/rescan
-	[ "$(host_driver "$pf")" = "$PF_DRIVER" ] || echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind" || return 1
-	settled begin
-}
-
 stays() {
 	local status=0
 
 	open_all || return 1
-	writes 0 "$numvfs" "Device or resource busy" && writes 4 "$numvfs" "Device or resource busy" || status=1
-	! rmmod "$VF_DRIVER" 2>/dev/null || { echo "$VF_DRIVER was removed"; status=1; }
-	! rmmod "$PF_DRIVER" 2>/dev/null || { echo "$PF_DRIVER was removed"; status=1; }
+	refused_in_use || status=1
 	undisturbed || status=1
 	release_vfs
 	disable_vfs && settled begin || status=1
@@ -74,7 +58,7 @@ goes() {
 	"$2"
 	ends $pid $GOES_MS || status=1
 	[ ! -e "/sys/bus/pci/devices/${vfs[0]}" ] || { echo "VFs are still there"; status=1; }
-	back_again || status=1
+	pf_back && settled begin || status=1
 	return $status
 }
 
@@ -87,22 +71,22 @@ falls_off() {
 	holders_answer "wait error" ok || status=1
 	holders_answer reset "error EIO" && holders_answer "bme on" "error EIO" || status=1
 	logged "$PF_DRIVER $pf: GSP is lost: the device is gone" || status=1
-	unplug &
+	pf_remove &
 	pid=$!
 	holders_answer "wait request" ok || status=1
 	release_vfs
 	ends $pid $GOES_MS || status=1
 	gpu_ctl fault clear
-	back_again || status=1
+	pf_back && settled begin || status=1
 	return $status
 }
 
 begin 7
 result "SR-IOV off and rmmod are refused (R26)" stays
-result "PF unbound, VFs closed (R4, R11)" goes unbind release_vfs
-result "PF unbound, users killed (R4)" goes unbind kill_vfs
-result "PF removed, VFs closed (R4, R11)" goes unplug release_vfs
-result "PF removed, users killed (R4)" goes unplug kill_vfs
+result "PF unbound, VFs closed (R4, R11)" goes pf_unbind release_vfs
+result "PF unbound, users killed (R4)" goes pf_unbind kill_vfs
+result "PF removed, VFs closed (R4, R11)" goes pf_remove release_vfs
+result "PF removed, users killed (R4)" goes pf_remove kill_vfs
 result "the GPU refused nothing" no_refusals
 # A driver that cannot reach the board leaves GSP and vGPUs to the next one.
 result "the board falls off the bus (R40)" falls_off

@@ -99,7 +99,7 @@ reset_pf() {
 }
 
 rebind_pf() {
-	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind" &&
+	pf_unbind &&
 		echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind"
 }
 

@@ -30,7 +30,7 @@ reload() {
 }
 
 rebind() {
-	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind" || return 1
+	pf_unbind || return 1
 	[ ! -e "/sys/bus/pci/devices/$pf/driver" ] || return 1
 	board_is_off || return 1
 	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind"
@@ -58,7 +58,7 @@ core_is_pinned() {
 refuses_others() {
 	mark_log
 	echo "$VF_DRIVER" >"/sys/bus/pci/devices/$pf/driver_override" || return 1
-	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/unbind"
+	pf_unbind
 	local status=0
 	{ echo "$pf" >"/sys/bus/pci/drivers/$VF_DRIVER/bind"; } 2>/dev/null || status=1
 	echo >"/sys/bus/pci/devices/$pf/driver_override"

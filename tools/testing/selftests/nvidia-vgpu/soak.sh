@@ -141,23 +141,6 @@ kills() {
 	[ "$(cat "$scratch"/killer.* | grep -c killed)" = "$KILLS" ] || { grep -h failed "$scratch"/killer.*; return 1; }
 }
 
-select_all() {
-	local vf
-
-	for vf in "${vfs[@]}"; do
-		echo "$1" >"$(vgpu_file "$vf" current_vgpu_type)" || return 1
-	done
-}
-
-all_work() {
-	local vf answer
-
-	for vf in "${vfs[@]}"; do
-		answer=$("$VFIO_HOLD" "$vf" 1)
-		[ "$answer" = ok ] || { echo "$vf: $answer"; return 1; }
-	done
-}
-
 some_succeeded() {
 	grep -q worked "$scratch"/worker.*
 }
@@ -170,11 +153,11 @@ remember selected
 result "$CYCLES cycles over ${#vfs[@]} VFs with faults (R38)" soak
 ktap_print_msg "seed $SEED: $(sort "$scratch"/worker.* | uniq -c | tr -s ' \n' ' ')"
 result "some of them succeeded" some_succeeded
-result "every VF works afterwards (R14, R16, R38)" all_work
+result "every VF works afterwards (R14, R16, R38)" all_open
 result "counts after them" settled selected
 result "$KILLS users killed at random moments (R20)" kills
 ktap_print_msg "seed $SEED: $(sort "$scratch"/killer.* | uniq -c | tr -s ' \n' ' ')"
-result "every VF works after that (R20)" all_work
+result "every VF works after that (R20)" all_open
 result "counts after that" settled selected
 result "every type is given back" select_all 0
 disable_vfs

@@ -37,15 +37,9 @@ asked() {
 	holders_answer "bme on" ok && holders_answer "no error" ok && [ -e "/sys/bus/pci/devices/$pf" ]
 }
 
-# The board itself goes when its slot is without power.
-board_is_gone() {
-	! gpu_ctl stats >/dev/null 2>&1 || { dmesg | tail -n 20; return 1; }
-}
-
 gone() {
 	release_vfs
-	within $GOES_MS board_is_gone || return 1
-	[ ! -e "/sys/bus/pci/devices/$pf" ]
+	taken_out $GOES_MS
 }
 
 unloads() {
