@@ -29,7 +29,7 @@ help:
 	@echo  '  make demo            from a fresh machine to guests that own a vGPU'
 	@echo  '  make check           run every test suite (SUITES= chooses)'
 	@echo  '  make bench           measure against upstream and against the emulated GPU (BENCH= chooses)'
-	@echo  '  make guests          eight guests at once (TEST_GUESTS= chooses)'
+	@echo  '  make guests          eight guests at once, and the GPU goes while they run (TEST_GUESTS= chooses)'
 	@echo  '  make soak            1,000 vGPUs created and destroyed while faults come and go, 500 users killed'
 	@echo  '  make fuzz            parsers and a vGPU against random input, half an hour'
 	@echo  '  make recipes         run what the admin guide tells of libvirt, driverctl and udev'
@@ -116,7 +116,8 @@ soak:
 
 guests:
 	+@$(MAKE) -s -C $(top)/tools/testing/guest
-	+@$(lab) run --flavour $(FLAVOUR) --timeout 7200 -- tools/testing/selftests/nvidia-vgpu/run_all guests
+	+@$(lab) run --flavour $(FLAVOUR) --timeout 7200 -- \
+		tools/testing/selftests/nvidia-vgpu/run_all guests guests_gone
 
 fuzz:
 	+@$(top)/tools/testing/fuzz/fuzz

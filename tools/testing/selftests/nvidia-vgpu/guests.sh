@@ -8,36 +8,7 @@
 #
 # TEST_GUESTS of them (default 8): each takes a minute of an emulated CPU to boot.
 set -u
-. tools/testing/selftests/nvidia-vgpu/lib.sh
-. tools/testing/guest/guest.sh
-
-GUESTS=${TEST_GUESTS:-8}
-TYPE=942
-# 512 words over the first 64 MiB of BAR1.
-SPOTS="0 512 131072"
-
-seed_of() {
-	printf '0x%08x' $((0x01010101 * ($1 + 1)))
-}
-
-# all COMMAND…: in each guest, with its number for the word N.
-all() {
-	local i status=0
-
-	for ((i = 0; i < GUESTS; i++)); do
-		guest "$i" "${@/#N/$(seed_of "$i")}" >"$scratch/answer" || { cat "$scratch/answer"; status=1; }
-	done
-	return $status
-}
-
-all_ready() {
-	local i status=0
-
-	for ((i = 0; i < GUESTS; i++)); do
-		guest_ready "$i" || status=1
-	done
-	return $status
-}
+. tools/testing/selftests/nvidia-vgpu/many_guests.sh
 
 # What the guest before it has written is not there.
 nothing_of_another() {
@@ -72,27 +43,17 @@ stop_half_kill_half() {
 }
 
 begin 9
-enable_vfs "$GUESTS" || ktap_exit_fail_msg "cannot enable $GUESTS VFs"
-for vf in "${vfs[@]}"; do
-	echo $TYPE >"$(vgpu_file "$vf" current_vgpu_type)"
-done
-at_exit+=(guest_kill_all)
-backends=(group iommufd)
-for ((i = 0; i < GUESTS; i++)); do
-	GUEST_BACKEND=${backends[i % 2]} guest_start "$i" "${vfs[i]}"
-done
+start_guests
 result "$GUESTS guests boot" all_ready
 # shellcheck disable=SC2086 # SPOTS is three words
 {
-	result "each fills its framebuffer" all fill 1 N $SPOTS
-	result "each finds what it has written" all check 1 N $SPOTS
+	result "each fills its framebuffer" all "ok fill *" fill 1 N $SPOTS
+	result "each finds what it has written" all "ok check *" check 1 N $SPOTS
 }
 result "and nothing of another (R34)" nothing_of_another
 result "the reset of one harms no other (R38)" reset_of_one
 result "half of them power off, half are killed (R14)" stop_half_kill_half
-for vf in "${vfs[@]}"; do
-	echo 0 >"$(vgpu_file "$vf" current_vgpu_type)"
-done
+select_all 0
 disable_vfs
 result "all FB is scrubbed afterwards (R39)" scrubbed
 result "nothing is left behind" settled
