@@ -30,6 +30,7 @@ help:
 	@echo  '  make check           run every test suite (SUITES= chooses)'
 	@echo  '  make bench           measure against upstream and against the emulated GPU (BENCH= chooses)'
 	@echo  '  make guests          eight guests at once, and the GPU goes while they run (TEST_GUESTS= chooses)'
+	@echo  '  make guest-kills     500 QEMUs killed at random moments (TEST_GUEST_KILLS= chooses)'
 	@echo  '  make soak            1,000 vGPUs created and destroyed while faults come and go, 500 users killed'
 	@echo  '  make fuzz            parsers and a vGPU against random input, half an hour'
 	@echo  '  make recipes         run what the admin guide tells of libvirt, driverctl and udev'
@@ -119,6 +120,12 @@ guests:
 	+@$(lab) run --flavour $(FLAVOUR) --timeout 7200 -- \
 		tools/testing/selftests/nvidia-vgpu/run_all guests guests_gone
 
+guest-kills:
+	+@$(MAKE) -s -C $(top)/tools/testing/selftests/nvidia-vgpu
+	+@$(MAKE) -s -C $(top)/tools/testing/guest
+	+@TEST_GUEST_KILLS=$${TEST_GUEST_KILLS:-500} $(lab) run --flavour $(FLAVOUR) --timeout 14400 -- \
+		tools/testing/selftests/nvidia-vgpu/run_all guest_kills
+
 fuzz:
 	+@$(top)/tools/testing/fuzz/fuzz
 
@@ -131,4 +138,4 @@ lab-%:
 clean:
 	rm -rf $(top)/build/modules
 
-.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak fuzz guests recipes clean
+.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak fuzz guests guest-kills recipes clean
