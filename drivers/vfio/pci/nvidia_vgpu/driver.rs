@@ -127,6 +127,11 @@ impl State {
         }
     }
 
+    /// The plugin was last told that bus mastering is on, and has agreed.
+    pub(crate) fn allows_bus_master(&self) -> bool {
+        self.status == Status::Running && self.instance.as_ref().is_some_and(Instance::bme)
+    }
+
     /// The device is open, and its vGPU is dead.
     pub(crate) fn is_dead(&mut self) -> bool {
         self.is_open() && self.running().is_none()
@@ -381,10 +386,12 @@ impl vfio::pci::Driver for Vf {
         }
     }
 
+    #[inline]
     fn read(dev: &Device<Self>, transfer: &mut Read<'_, Self>) -> Result<usize> {
         device::read(dev, transfer)
     }
 
+    #[inline]
     fn write(dev: &Device<Self>, transfer: &mut Write<'_, Self>) -> Result<usize> {
         device::write(dev, transfer)
     }
