@@ -378,9 +378,11 @@ fn shape(gpu: &Gpu, vgpu_type: &VgpuType) -> Option<Shape> {
 /// What firmware did not let go of, while other VFs were bound, is nobody's. Returns whether there
 /// is any.
 fn leave_out_quarantined(gpu: &Gpu, tables: &mut [Table]) -> bool {
-    tables.iter_mut().fold(false, |any, table| {
-        table.leave_out(|place| {
+    let mut any = false;
+    for table in tables {
+        any |= table.leave_out(|place| {
             gpu.any_quarantined(&|fb| place.uses(fb), &|ids| place.uses_channels(ids))
-        }) || any
-    })
+        });
+    }
+    any
 }
