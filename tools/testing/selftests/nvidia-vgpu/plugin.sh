@@ -133,9 +133,12 @@ stat_is() {
 	return 1
 }
 
-# plugin_guest VF NAME: a line of the file "guest".
-plugin_guest() {
-	awk -v name="$2" '$1 == name { print $2 }' "$(plugin_file "$1" guest)"
+# guest_is NAME VALUE: a line of the file "guest" of VF 0.
+guest_is() {
+	grep -qx "$1 $2" "$(plugin_file "${vfs[0]}" guest)" && return 0
+	echo "$1 is not $2:"
+	cat "$(plugin_file "${vfs[0]}" guest)"
+	return 1
 }
 
 guest_is_shown() {
@@ -147,9 +150,8 @@ guest_is_shown() {
 	stat_is "$vf" license_state 2 && stat_is "$vf" guest_os 16 &&
 		stat_is "$vf" guest_rpc_version $((0x290c0000)) || return 1
 	gpu_ctl event plugin:1:3 && until_stat "$vf" guest_driver 1 || return 1
-	[ "$(plugin_guest "$vf" driver_version) $(plugin_guest "$vf" driver_branch)" = "570.172.08 r570_00" ] &&
-		[ "$(plugin_guest "$vf" license_state) $(plugin_guest "$vf" driver_loaded)" = "0x2 1" ] ||
-		{ cat "$(plugin_file "$vf" guest)"; return 1; }
+	guest_is driver_version 570.172.08 && guest_is driver_branch r570_00 && guest_is license_state 0x2 &&
+		guest_is driver_loaded 1 || return 1
 	grep -qx none "$(plugin_file "${vfs[1]}" guest)" || return 1
 	# It ends as it should.
 	release_vf && stat_is "$vf" task_crashes 0 || return 1
