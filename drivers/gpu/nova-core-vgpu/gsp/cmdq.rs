@@ -230,7 +230,7 @@ impl<'gpu> Cmdq<'gpu> {
             life,
             state: Atomic::new(ALIVE),
             tx <- new_mutex!(Tx::new()),
-            reader <- new_mutex!(Reader::new()),
+            reader <- new_mutex!(Reader::new()?),
             pending <- new_mutex!(Pending::new()),
             announcer <- new_mutex!(None),
             polls: Atomic::new(0),

@@ -11,6 +11,10 @@
 //!                                  late: counted; nobody's: counted and reported
 //! ```
 //!
+//! An element is copied to memory that is there from the beginning. If there is none for what it
+//! carries, that alone is lost: an event is dropped and counted, a reply fails its request with
+//! ENOMEM.
+//!
 //! Two locks: one lets a single task read the queue, and may be held over a short sleep; the other
 //! protects what callers look at, for a few instructions. Order: reader before pending.
 
@@ -23,7 +27,8 @@ use crate::gsp::fw::r570_144::{
     event, function,
     rpc::{
         HEADERS_SIZE,
-        MAX_SLOTS, //
+        MAX_SLOTS,
+        SLOT_SIZE, //
     },
 };
 
@@ -48,13 +53,16 @@ const MAX_EVENTS: usize = 128;
 /// Where reading has got to.
 pub(super) struct Reader {
     element_sequence: u32,
+    /// Room for the largest element.
+    element: KVVec<u8>,
 }
 
 impl Reader {
-    pub(super) fn new() -> Self {
-        Self {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self {
             element_sequence: 0,
-        }
+            element: KVVec::zeroed(MAX_SLOTS * SLOT_SIZE, GFP_KERNEL)?,
+        })
     }
 }
 
@@ -118,11 +126,16 @@ impl Cmdq<'_> {
         self.ring.pull(&mut first).map_err(|_| "status queue")?;
         let frame = element::peek(&first, used.min(MAX_SLOTS)).map_err(|e| e.0)?;
 
-        let mut bytes =
-            KVVec::<u8>::zeroed(frame.len(), GFP_KERNEL).map_err(|_| "memory allocation")?;
-        let good = self.pull_checked(&mut bytes)?;
+        let Reader {
+            element_sequence,
+            element,
+        } = reader;
+        let bytes = element
+            .get_mut(..frame.len())
+            .ok_or("element that is longer than any")?;
+        let good = self.pull_checked(bytes)?;
         // The header may have changed between the two copies; only the checked one counts.
-        let frame = element::peek(&bytes, used.min(MAX_SLOTS))
+        let frame = element::peek(bytes, used.min(MAX_SLOTS))
             .ok()
             .filter(|again| again.len() == frame.len())
             .ok_or("element that changes while it is read")?;
@@ -131,8 +144,8 @@ impl Cmdq<'_> {
             .release(element::slots(frame.payload))
             .map_err(|_| "status queue")?;
 
-        let expected = reader.element_sequence;
-        reader.element_sequence = if good {
+        let expected = *element_sequence;
+        *element_sequence = if good {
             frame.element_sequence.wrapping_add(1)
         } else {
             expected.wrapping_add(1)
@@ -142,7 +155,7 @@ impl Cmdq<'_> {
             return Ok(true);
         }
 
-        self.accept(&frame, bytes);
+        self.accept(&frame, bytes.get(HEADERS_SIZE..).unwrap_or(&[]));
         Ok(true)
     }
 
@@ -192,46 +205,51 @@ impl Cmdq<'_> {
         }
     }
 
-    /// Hands a good element to who wants it.
-    fn accept(&self, frame: &element::Frame, mut bytes: KVVec<u8>) {
-        let mut pending = self.pending.lock();
-        pending.stats.received += 1;
-
+    /// Hands what a good element carries to who wants it.
+    fn accept(&self, frame: &element::Frame, carried: &[u8]) {
         if frame.function == function::CONTINUATION_RECORD {
-            let part = bytes.get(HEADERS_SIZE..).unwrap_or(&[]);
-            if pending.waiters.continuation(frame.is_full(), part) == Matched::Nobody {
+            let mut pending = self.pending.lock();
+            pending.stats.received += 1;
+            if pending.waiters.continuation(frame.is_full(), carried) == Matched::Nobody {
                 pending.stats.unmatched += 1;
             }
             return;
         }
 
-        bytes.copy_within(HEADERS_SIZE.., 0);
-        bytes.truncate(frame.payload);
+        let mut payload = KVVec::new();
+        let stored = payload.extend_from_slice(carried, GFP_KERNEL);
+        let mut pending = self.pending.lock();
+        pending.stats.received += 1;
 
         if frame.function >= event::FIRST {
-            if pending.events.len() >= MAX_EVENTS {
-                pending.stats.events_dropped += 1;
-                return;
-            }
             let event = OwnedEvent {
                 function: frame.function,
                 result: frame.result,
-                payload: bytes,
+                payload,
             };
-            if pending.events.push(event, GFP_KERNEL).is_err() {
+            if stored.is_err()
+                || pending.events.len() >= MAX_EVENTS
+                || pending.events.push(event, GFP_KERNEL).is_err()
+            {
                 pending.stats.events_dropped += 1;
             }
             return;
         }
 
-        let rpc = Rpc {
-            result: frame.result,
-            payload: bytes,
+        let (function, sequence, full) = (frame.function, frame.sequence, frame.is_full());
+        let matched = match stored {
+            Ok(()) => {
+                let rpc = Rpc {
+                    result: frame.result,
+                    payload,
+                };
+                pending.waiters.reply(function, sequence, full, rpc)
+            }
+            Err(e) => pending
+                .waiters
+                .refuse(function, sequence, full, carried.len(), e.into()),
         };
-        match pending
-            .waiters
-            .reply(frame.function, frame.sequence, frame.is_full(), rpc)
-        {
+        match matched {
             Matched::Reply => (),
             Matched::Late => {
                 pending.stats.late += 1;

@@ -215,6 +215,22 @@ impl Waiters {
         Matched::Reply
     }
 
+    /// The same for a reply that cannot be stored: its request fails with `error`.
+    pub(super) fn refuse(
+        &mut self,
+        function: u32,
+        sequence: u32,
+        full: bool,
+        received: usize,
+        error: Error,
+    ) -> Matched {
+        self.abort_partial();
+        match self.fail(function, sequence, error) {
+            Matched::Nobody => self.late(function, sequence, full, received),
+            matched => matched,
+        }
+    }
+
     /// Looks whether a reply is late, `received` bytes of which have come.
     fn late(&mut self, function: u32, sequence: u32, full: bool, received: usize) -> Matched {
         let Some(index) = self.list.iter().position(|w| {
@@ -500,6 +516,23 @@ mod tests {
         assert!(matches!(waiters.take(a), Some(Err(e)) if e == EIO));
         assert!(waiters.reply(CONTROL, b, false, rpc(&[1])?) == Matched::Reply);
         assert_eq!(taken(&mut waiters, b), Some(1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_reply_without_memory_fails_its_request_alone() -> Result {
+        let mut waiters = Waiters::new();
+        let first = add(&mut waiters, CONTROL, 1)?;
+        let second = add(&mut waiters, CONTROL, 1)?;
+        let late = add(&mut waiters, ALLOC, 1)?;
+
+        waiters.abandon(late);
+        assert!(waiters.refuse(CONTROL, first, false, 1, ENOMEM) == Matched::Reply);
+        assert!(matches!(waiters.take(first), Some(Err(e)) if e == ENOMEM));
+        assert!(waiters.refuse(ALLOC, late, false, 1, ENOMEM) == Matched::Late);
+        assert!(waiters.refuse(ALLOC, late, false, 1, ENOMEM) == Matched::Nobody);
+        assert!(waiters.reply(CONTROL, second, false, rpc(&[2])?) == Matched::Reply);
+        assert_eq!(taken(&mut waiters, second), Some(2));
         Ok(())
     }
 }
