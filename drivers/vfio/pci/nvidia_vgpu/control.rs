@@ -13,7 +13,10 @@
 
 use kernel::{
     prelude::*,
-    time::Delta, //
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
 };
 use nova_core_vgpu::vgpu::{
     RmClient,
@@ -36,6 +39,10 @@ use wire::{
 const STOP_TIMEOUT: Delta = Delta::from_secs(30);
 /// After a stop without an answer.
 const RETRY_TIMEOUT: Delta = Delta::from_secs(5);
+/// How often a stop is tried for which the host has no memory, and how long somebody else is given
+/// to make some.
+const MEMORY_ATTEMPTS: u32 = 5;
+const MEMORY_PAUSE: Delta = Delta::from_millis(20);
 
 /// Makes the types of a metadata blob known to the GSP.
 pub(crate) fn add_types(client: &RmClient, payload: &mut [u8]) -> Result<(), RmError> {
@@ -91,7 +98,17 @@ pub(crate) fn stop(
     wait: fn(Delta) -> Wait,
     between: impl FnOnce(),
 ) -> Stopped {
-    let send = |cmd, timeout| client.control(cmd, Gfid { gfid }.as_mut_bytes(), wait(timeout));
+    let send_once = |cmd, timeout| client.control(cmd, Gfid { gfid }.as_mut_bytes(), wait(timeout));
+    // Closing cannot fail: a moment without memory must not cost the memory of a vGPU.
+    let send = |cmd, timeout| {
+        for _ in 1..MEMORY_ATTEMPTS {
+            match send_once(cmd, timeout) {
+                Err(e) if e.status().is_none() && e.error() == ENOMEM => fsleep(MEMORY_PAUSE),
+                result => return result,
+            }
+        }
+        send_once(cmd, timeout)
+    };
 
     let shutdown = send(wire::CMD_SHUTDOWN_GSP_VGPU_PLUGIN_TASK, STOP_TIMEOUT);
     between();
