@@ -12,7 +12,7 @@ set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 
 FN_RM_ALLOC=103
-FN_RM_CONTROL=76
+CMD_BOOTLOAD=0x20804001
 GSP_VECTOR=155
 GSP_SUBTREE=2
 # The command queue has 63 slots.
@@ -154,7 +154,7 @@ late_reply_is_dropped() {
 
 	late=$(counter late)
 	unmatched=$(counter unmatched)
-	fault "late-reply=$FN_RM_CONTROL:$((DEADLINE_S * 1000 + 1000)):1"
+	fault "late-reply=$CMD_BOOTLOAD:$((DEADLINE_S * 1000 + 1000)):1"
 	hold_vf "${vfs[0]}"
 	[ "$held" = "error ETIMEDOUT" ] || { echo "open: $held"; return 1; }
 	no_faults
@@ -202,12 +202,12 @@ others_go_on() {
 }
 
 stuck_call_delays_nobody() {
-	others_go_on "gsp-no-reply=$FN_RM_CONTROL:1" && grep -q "error ETIMEDOUT" "$scratch/first" &&
+	others_go_on "gsp-no-reply=$CMD_BOOTLOAD:1" && grep -q "error ETIMEDOUT" "$scratch/first" &&
 		settled selected && works
 }
 
 slow_call_delays_nobody() {
-	others_go_on "late-reply=$FN_RM_CONTROL:4000:1" && grep -q "^open" "$scratch/first" &&
+	others_go_on "late-reply=$CMD_BOOTLOAD:4000:1" && grep -q "^open" "$scratch/first" &&
 		settled selected
 }
 
@@ -256,7 +256,7 @@ result "the GPU refused nothing" no_refusals
 result "a call that is never answered delays nobody (R38)" stuck_call_delays_nobody
 result "a call that is answered late delays nobody (R38)" slow_call_delays_nobody
 result "a reply after the deadline is recognised and dropped (R38)" late_reply_is_dropped
-result "who is killed waiting for a control is gone at once (R38)" killed_at "gsp-no-reply=$FN_RM_CONTROL:1"
+result "who is killed waiting for a control is gone at once (R38)" killed_at "gsp-no-reply=$CMD_BOOTLOAD:1"
 result "who is killed waiting for an object is gone at once (R38)" killed_at "gsp-no-reply=$FN_RM_ALLOC:1"
 result "who is killed before a late reply leaves nothing (R38)" killed_at "late-reply=$FN_RM_ALLOC:$((500 * TIME_FACTOR)):1"
 for vf in "${vfs[@]}"; do

@@ -14,6 +14,8 @@
 mod plugin;
 mod syntax;
 
+use crate::gsp::Call;
+
 pub use plugin::PluginFault;
 
 /// One requested fault. `FN` is an RPC function number, `CMD` a control
@@ -22,8 +24,8 @@ pub use plugin::PluginFault;
 pub enum Fault {
     /// GSP does not answer this RPC function, `count` times.
     GspNoReply {
-        /// RPC function.
-        function: u32,
+        /// RPC function or control command.
+        call: u32,
         /// Times left; `None` for ever.
         count: Option<u32>,
     },
@@ -55,8 +57,8 @@ pub enum Fault {
     BadLength(Which),
     /// The answer to this function comes this many nanoseconds late, `count` times.
     LateReply {
-        /// RPC function.
-        function: u32,
+        /// RPC function or control command.
+        call: u32,
         /// Delay.
         delay_ns: u64,
         /// Times left; `None` for ever.
@@ -155,19 +157,19 @@ pub enum Fault {
 /// Which messages from GSP a fault damages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Which {
-    /// RPC function; `None` for any.
-    function: Option<u32>,
+    /// RPC function or control command; `None` for any.
+    call: Option<u32>,
     /// Times left; `None` for ever.
     count: Option<u32>,
 }
 
 impl Fault {
-    /// Whether this fault damages a message of `function` from GSP; uses up one of
-    /// its count.
-    pub fn damages(&mut self, function: u32) -> bool {
+    /// Whether this fault damages the message of GSP that answers `call`; uses up one
+    /// of its count.
+    pub fn damages(&mut self, call: Call) -> bool {
         match self {
             Self::BadChecksum(which) | Self::CorruptElement(which) | Self::BadLength(which) => {
-                which.take(function)
+                which.take(call)
             }
             _ => false,
         }
@@ -176,8 +178,8 @@ impl Fault {
 
 impl Which {
     /// Whether this message is one of them; uses up one of the count.
-    fn take(&mut self, function: u32) -> bool {
-        self.function.is_none_or(|n| n == function) && take(&mut self.count)
+    fn take(&mut self, call: Call) -> bool {
+        self.call.is_none_or(|n| call.is(n)) && take(&mut self.count)
     }
 }
 
@@ -238,22 +240,22 @@ impl Faults {
         self.list.iter().find_map(pick)
     }
 
-    /// Whether GSP must not answer `function`; uses up one of its count.
-    pub fn no_reply(&mut self, function: u32) -> bool {
+    /// Whether GSP must not answer `call`; uses up one of its count.
+    pub fn no_reply(&mut self, call: Call) -> bool {
         self.list.iter_mut().any(|f| match f {
-            Fault::GspNoReply { function: n, count } if *n == function => take(count),
+            Fault::GspNoReply { call: n, count } if call.is(*n) => take(count),
             _ => false,
         })
     }
 
-    /// Extra delay of the answer to `function`; uses up one of its count.
-    pub fn late_reply(&mut self, function: u32) -> u64 {
+    /// Extra delay of the answer to `call`; uses up one of its count.
+    pub fn late_reply(&mut self, call: Call) -> u64 {
         let delay = self.list.iter_mut().find_map(|f| match f {
             Fault::LateReply {
-                function: n,
+                call: n,
                 delay_ns,
                 count,
-            } if *n == function => take(count).then_some(*delay_ns),
+            } if call.is(*n) => take(count).then_some(*delay_ns),
             _ => None,
         });
         delay.unwrap_or(0)

@@ -17,6 +17,7 @@
 //! as nothing in the protocol reports it.
 
 pub mod boot;
+mod call;
 pub mod element;
 pub mod events;
 pub mod init;
@@ -29,6 +30,7 @@ use crate::bytes::u32_at;
 use crate::fault::Fault;
 use crate::services::{RegistryValue, SystemInfo};
 use crate::ucode::wpr_meta::WprMeta;
+pub use call::Call;
 use element::{Element, MAX_PAYLOAD};
 use outgoing::{Header, Outgoing, Threads};
 use queue::Rings;
@@ -60,8 +62,6 @@ pub mod function {
 
 /// `rpc_result` of a message that is not an answer to a failed request.
 pub const RPC_OK: u32 = 0;
-/// Where the command of a control is.
-const CONTROL_COMMAND: usize = 8;
 /// How long to wait before looking again for room in the status queue.
 const RETRY_NS: u64 = 1_000_000;
 
@@ -99,6 +99,13 @@ pub struct Message {
     pub spare: u32,
     /// Payload, continuation records joined.
     pub payload: Vec<u8>,
+}
+
+impl Message {
+    /// What it asks for.
+    pub fn call(&self) -> Call {
+        Call::of(self.function, &self.payload)
+    }
 }
 
 /// A message under reassembly.
@@ -278,13 +285,13 @@ impl Gsp {
     /// Answers `message`, once the firmware had its time for it.
     pub fn reply(&mut self, board: &mut Board, message: &Message, result: u32, payload: Vec<u8>) {
         let now = board.host.now_ns();
-        let cmd = u32_at(&message.payload, CONTROL_COMMAND);
-        let work = match cmd.filter(|_| message.function == function::GSP_RM_CONTROL) {
+        let call = message.call();
+        let work = match call.control() {
             Some(cmd) => board.config.firmware_time.of(cmd),
             None => 0,
         };
         let end = self.threads.work(now, work, board.config.firmware_threads);
-        let delay = board.config.reply_delay_ns + board.faults.late_reply(message.function);
+        let delay = board.config.reply_delay_ns + board.faults.late_reply(call);
         let header = Header {
             function: message.function,
             result,
@@ -329,7 +336,7 @@ impl Gsp {
             };
             let mut bytes = e.encode(self.tx_sequence);
             self.tx_sequence = self.tx_sequence.wrapping_add(1);
-            spoil(board, e.function, &mut bytes);
+            spoil(board, Call::of(e.function, &e.payload), &mut bytes);
             board.trace.line(
                 "rpc",
                 format_args!(
@@ -352,9 +359,9 @@ impl Gsp {
 }
 
 /// Commits the faults that damage a message on its way out.
-fn spoil(board: &mut Board, function: u32, bytes: &mut [u8]) {
+fn spoil(board: &mut Board, call: Call, bytes: &mut [u8]) {
     for fault in board.faults.iter_mut() {
-        if !fault.damages(function) {
+        if !fault.damages(call) {
             continue;
         }
         match fault {

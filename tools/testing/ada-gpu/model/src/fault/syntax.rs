@@ -25,8 +25,8 @@ const PANIC: u32 = 0xe001_0203;
 
 const HELP: &[(&str, &str)] = &[
     (
-        "gsp-no-reply=FN[:COUNT]",
-        "GSP does not answer RPC function FN, COUNT times",
+        "gsp-no-reply=CALL[:COUNT]",
+        "GSP does not answer RPC function or control command CALL, COUNT times",
     ),
     (
         "control-status=CMD:STATUS[:COUNT]",
@@ -37,20 +37,20 @@ const HELP: &[(&str, &str)] = &[
         "RPC FN ends with RESULT, COUNT times, after SKIP that go well",
     ),
     (
-        "bad-checksum[=FN[:COUNT]]",
-        "messages from GSP carry a wrong checksum",
+        "bad-checksum[=CALL[:COUNT]]",
+        "messages from GSP (answers to CALL) carry a wrong checksum",
     ),
     (
-        "corrupt-element[=FN[:COUNT]]",
+        "corrupt-element[=CALL[:COUNT]]",
         "messages from GSP are damaged behind their checksum",
     ),
     (
-        "bad-length[=FN[:COUNT]]",
+        "bad-length[=CALL[:COUNT]]",
         "messages from GSP carry a length that does not fit",
     ),
     (
-        "late-reply=FN:MS[:COUNT]",
-        "the answer to RPC FN comes MS milliseconds late, COUNT times",
+        "late-reply=CALL:MS[:COUNT]",
+        "the answer to CALL comes MS milliseconds late, COUNT times",
     ),
     ("no-init-done", "GSP stays silent after the init commands"),
     ("scrubber-handoff=N", "scrubber halts with hand-off value N"),
@@ -143,7 +143,7 @@ pub(super) fn parse(spec: &str) -> Result<Fault, String> {
     let opt = |i: usize| args.get(i).map(|_| word(i)).transpose();
     let which = || -> Result<Which, String> {
         Ok(Which {
-            function: opt(0)?,
+            call: opt(0)?,
             count: opt(1)?,
         })
     };
@@ -153,7 +153,7 @@ pub(super) fn parse(spec: &str) -> Result<Fault, String> {
     let (fault, most) = match name {
         "gsp-no-reply" => (
             Fault::GspNoReply {
-                function: word(0)?,
+                call: word(0)?,
                 count: opt(1)?,
             },
             2,
@@ -180,7 +180,7 @@ pub(super) fn parse(spec: &str) -> Result<Fault, String> {
         "bad-length" => (Fault::BadLength(which()?), 2),
         "late-reply" => (
             Fault::LateReply {
-                function: word(0)?,
+                call: word(0)?,
                 delay_ns: ms(1)?,
                 count: opt(2)?,
             },
@@ -272,6 +272,7 @@ pub(super) fn parse(spec: &str) -> Result<Fault, String> {
 mod tests {
     use super::*;
     use crate::fault::Faults;
+    use crate::gsp::Call;
 
     #[test]
     fn parse_many_and_use_up() {
@@ -280,10 +281,12 @@ mod tests {
             "gsp-no-reply=76:2; control-status=0x20804001:0x56:1;late-reply=65:20;plugin-no-boot",
         )
         .unwrap();
-        assert!(!f.no_reply(10) && f.no_reply(76) && f.no_reply(76) && !f.no_reply(76));
+        let call = |function| Call::of(function, &[]);
+        assert!(!f.no_reply(call(10)) && f.no_reply(call(76)));
+        assert!(f.no_reply(call(76)) && !f.no_reply(call(76)));
         assert_eq!(f.control_status(0x2080_4001), Some(0x56));
         assert_eq!(f.control_status(0x2080_4001), None);
-        assert_eq!(f.late_reply(65), 20_000_000);
+        assert_eq!(f.late_reply(call(65)), 20_000_000);
         assert!(f.has(&Fault::Plugin(PluginFault::NoBoot)));
         f.set("").unwrap();
         assert_eq!(f.iter().count(), 0);
@@ -296,7 +299,7 @@ mod tests {
         assert_eq!(f.rpc_result(76), None);
         let results: Vec<_> = (0..4).map(|_| f.rpc_result(103)).collect();
         assert_eq!(results, [None, None, Some(0x1a), None]);
-        let mut damaged = |function| f.iter_mut().any(|f| f.damages(function));
+        let mut damaged = |function| f.iter_mut().any(|f| f.damages(Call::of(function, &[])));
         assert!(!damaged(10) && damaged(76) && !damaged(76));
     }
 

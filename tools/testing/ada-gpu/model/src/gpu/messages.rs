@@ -29,7 +29,6 @@ const SUSPENDED: u32 = 0x8000_0000;
 const ERR_PARAM_STRUCT: u32 = 0x3a;
 const ERR_ARGUMENT: u32 = 0x1f;
 /// Where the status word of a control is.
-const CONTROL_COMMAND: usize = 8;
 const CONTROL_STATUS: usize = 0xc;
 
 impl Gpu {
@@ -87,7 +86,8 @@ impl Gpu {
     }
 
     fn rpc(&mut self, m: &Message) {
-        if self.board.faults.no_reply(m.function) {
+        let call = m.call();
+        if self.board.faults.no_reply(call) {
             self.board
                 .trace
                 .line("fault", format_args!("no reply to {}", m.function));
@@ -98,8 +98,7 @@ impl Gpu {
                 .reply(&mut self.board, m, result, m.payload.clone());
             return;
         }
-        if m.function == function::GSP_RM_CONTROL {
-            let cmd = u32_at(&m.payload, CONTROL_COMMAND).unwrap_or(0);
+        if let Some(cmd) = call.control() {
             if let Some(status) = self.board.faults.control_status(cmd) {
                 let mut payload = m.payload.clone();
                 put_u32(&mut payload, CONTROL_STATUS, status);
@@ -140,7 +139,7 @@ impl Gpu {
                 .reply(&mut self.board, m, ERR_PARAM_STRUCT, m.payload.clone());
             return;
         }
-        if self.board.faults.no_reply(m.function) {
+        if self.board.faults.no_reply(m.call()) {
             return;
         }
         if let Some(result) = self.board.faults.rpc_result(m.function) {
