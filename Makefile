@@ -30,7 +30,7 @@ help:
 	@echo  '  make check           run every test suite (SUITES= chooses)'
 	@echo  '  make bench           measure against upstream and against the emulated GPU (BENCH= chooses)'
 	@echo  '  make guests          eight guests at once, and the GPU goes while they run (TEST_GUESTS= chooses)'
-	@echo  '  make guest-kills     500 QEMUs killed at random moments (TEST_GUEST_KILLS= chooses)'
+	@echo  '  make guest-kills     500 QEMUs killed at random moments, half an hour (TEST_GUEST_KILLS= chooses)'
 	@echo  '  make soak            1,000 vGPUs created and destroyed while faults come and go, 500 users killed'
 	@echo  '  make fuzz            parsers and a vGPU against random input, half an hour'
 	@echo  '  make recipes         run what the admin guide tells of libvirt, driverctl and udev'

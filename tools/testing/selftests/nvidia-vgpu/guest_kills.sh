@@ -11,14 +11,14 @@
 #
 # That one goes on from a guest that has been saved, to be there soon.
 #
-# TEST_GUEST_KILLS kills (default 6; 500 with make guest-kills), of which some guests
+# TEST_GUEST_KILLS kills (default 4; 500 with make guest-kills), of which some guests
 # run from 100 on. TEST_GUEST_SEED repeats the order and the moments of an earlier run,
 # as far as the scheduler does. Moments are shares of what one QEMU alone takes.
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
 . tools/testing/guest/guest.sh
 
-KILLS=${TEST_GUEST_KILLS:-6}
+KILLS=${TEST_GUEST_KILLS:-4}
 SEED=${TEST_GUEST_SEED:-$$}
 WITH_RUNNING=100
 BATCH=50
@@ -32,12 +32,7 @@ uses=("fill 1 0x5eed $SPOTS" "check 1 0x5eed $SPOTS" reset)
 # What an open that was killed may have begun: see soak.
 undone=(gfid-unknown cleanup-running shutdown-twice)
 
-# The first reads QEMU from disk, the second is measured.
 opens_alone() {
-	opens && opens
-}
-
-opens() {
 	local begun line watch
 
 	coproc WATCH { exec "$BUILD/selftests/vgpu_watch" "${vfs[0]}"; }
@@ -87,7 +82,7 @@ kill_one() {
 
 	# One of eight, by each worker in turn.
 	if ((KILLS >= WITH_RUNNING && $1 / 8 % 8 == $1 % 8)); then
-		GUEST_STATE=$scratch/state span=$((RUNS_MS * 3 / 2))
+		GUEST_STATE=$scratch/state span=$((RUNS_MS * 2))
 	fi
 	# Others have the CPU, too. First half and second half of the time in turn.
 	span=$((span * WORKERS / 2))
@@ -132,14 +127,13 @@ batch() {
 	settled selected && scrubbed && all_open && settled selected && no_refusals "${undone[@]}"
 }
 
-# Chance may have it that a few all die late.
+# Of many. Chance, or a busy host, may have it that a few all die early, or late.
 different_moments() {
-	grep -q "vGPU running" "$scratch/killed" || return 1
-	[ "$KILLS" -lt $WITH_RUNNING ] ||
-		{ grep -qE "vGPU (absent|creating)" "$scratch/killed" && grep -q "guest runs" "$scratch/killed"; }
+	grep -q "vGPU absent" "$scratch/killed" && grep -q "vGPU running$" "$scratch/killed" &&
+		grep -q "guest runs" "$scratch/killed"
 }
 
-begin $(((KILLS + BATCH - 1) / BATCH + (KILLS >= WITH_RUNNING) + 5))
+begin $(((KILLS + BATCH - 1) / BATCH + (KILLS >= WITH_RUNNING ? 2 : 0) + 4))
 ktap_print_msg "seed $SEED"
 enable_vfs $((WORKERS * 2)) || ktap_exit_fail_msg "cannot enable VFs"
 select_all $TYPE || ktap_exit_fail_msg "cannot select a type for each"
@@ -156,7 +150,9 @@ for ((first = 0; first < KILLS; first += BATCH)); do
 	result "QEMUs killed at random moments, $last of $KILLS (R14, R20)" batch $first $last
 done
 ktap_print_msg "seed $SEED: $(sort "$scratch/killed" | uniq -c | tr -s ' \n' ' ')"
-result "they were killed at different moments" different_moments
+if [ "$KILLS" -ge $WITH_RUNNING ]; then
+	result "they were killed at different moments" different_moments
+fi
 result "every type is given back" select_all 0
 disable_vfs
 result "nothing is left behind" settled
