@@ -68,4 +68,24 @@ static inline int vfio_cdev_open(const char *path, int *device, int *iommufd)
 	return -1;
 }
 
+/* Where a region is in the device file. */
+static inline int vfio_cdev_region(int device, unsigned int index, struct vfio_region_info *info)
+{
+	*info = (struct vfio_region_info) {
+		.argsz = sizeof(*info),
+		.index = index,
+	};
+	return ioctl(device, VFIO_DEVICE_GET_REGION_INFO, info);
+}
+
+/* What read() and its like have done: all of it or nothing. */
+static inline int vfio_cdev_whole(ssize_t done, size_t wanted)
+{
+	if (done == (ssize_t)wanted)
+		return 0;
+	if (done >= 0)
+		errno = EIO;
+	return -1;
+}
+
 #endif

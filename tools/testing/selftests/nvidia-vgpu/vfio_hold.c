@@ -52,26 +52,6 @@ static int report(int err)
 	return 1;
 }
 
-/* Where a region is in the device file. */
-static int region(int device, unsigned int index, struct vfio_region_info *info)
-{
-	*info = (struct vfio_region_info) {
-		.argsz = sizeof(*info),
-		.index = index,
-	};
-	return ioctl(device, VFIO_DEVICE_GET_REGION_INFO, info);
-}
-
-/* All of it or nothing. */
-static int transfer(ssize_t done, size_t wanted)
-{
-	if (done == (ssize_t)wanted)
-		return 0;
-	if (done >= 0)
-		errno = EIO;
-	return -1;
-}
-
 /* Bus master enable in COMMAND, through the configuration space region. */
 static int set_bus_master(int device, int on)
 {
@@ -79,16 +59,16 @@ static int set_bus_master(int device, int on)
 	uint16_t command;
 	off_t at;
 
-	if (region(device, VFIO_PCI_CONFIG_REGION_INDEX, &info))
+	if (vfio_cdev_region(device, VFIO_PCI_CONFIG_REGION_INDEX, &info))
 		return -1;
 	at = info.offset + PCI_COMMAND;
-	if (transfer(pread(device, &command, sizeof(command), at), sizeof(command)))
+	if (vfio_cdev_whole(pread(device, &command, sizeof(command), at), sizeof(command)))
 		return -1;
 	if (on)
 		command |= PCI_COMMAND_MASTER;
 	else
 		command &= ~PCI_COMMAND_MASTER;
-	return transfer(pwrite(device, &command, sizeof(command), at), sizeof(command));
+	return vfio_cdev_whole(pwrite(device, &command, sizeof(command), at), sizeof(command));
 }
 
 /* Initiate Function Level Reset in the PCI Express capability. */
@@ -100,8 +80,8 @@ static int function_level_reset(int device)
 	unsigned int at;
 	int hops;
 
-	if (region(device, VFIO_PCI_CONFIG_REGION_INDEX, &info) ||
-	    transfer(pread(device, config, sizeof(config), info.offset), sizeof(config)))
+	if (vfio_cdev_region(device, VFIO_PCI_CONFIG_REGION_INDEX, &info) ||
+	    vfio_cdev_whole(pread(device, config, sizeof(config), info.offset), sizeof(config)))
 		return -1;
 	at = config[PCI_CAPABILITY_LIST];
 	for (hops = 0; hops < 48 && at && config[at] != PCI_CAP_ID_EXP; hops++)
@@ -113,7 +93,7 @@ static int function_level_reset(int device)
 	memcpy(&control, config + at + PCI_EXP_DEVCTL, sizeof(control));
 	control |= PCI_EXP_DEVCTL_BCR_FLR;
 	at += PCI_EXP_DEVCTL;
-	return transfer(pwrite(device, &control, sizeof(control), info.offset + at),
+	return vfio_cdev_whole(pwrite(device, &control, sizeof(control), info.offset + at),
 			sizeof(control));
 }
 
@@ -137,7 +117,7 @@ static int fb_words(int device, int (*visit)(int device, off_t at))
 	struct vfio_region_info info;
 	uint64_t at = 0;
 
-	if (region(device, VFIO_PCI_BAR1_REGION_INDEX, &info))
+	if (vfio_cdev_region(device, VFIO_PCI_BAR1_REGION_INDEX, &info))
 		return -1;
 	for (; at < info.size && at < MOST_FB; at = at ? 2 * at : 1 << 20) {
 		if (visit(device, info.offset + at))
@@ -150,14 +130,14 @@ static int fill_word(int device, off_t at)
 {
 	uint32_t ones = ~0;
 
-	return transfer(pwrite(device, &ones, sizeof(ones), at), sizeof(ones));
+	return vfio_cdev_whole(pwrite(device, &ones, sizeof(ones), at), sizeof(ones));
 }
 
 static int check_word(int device, off_t at)
 {
 	uint32_t word;
 
-	if (transfer(pread(device, &word, sizeof(word), at), sizeof(word)))
+	if (vfio_cdev_whole(pread(device, &word, sizeof(word), at), sizeof(word)))
 		return -1;
 	if (!word)
 		return 0;
@@ -203,7 +183,7 @@ static int wait_event(struct event *event)
 	uint64_t count;
 
 	if (poll(&poll_fd, 1, 10000) == 1)
-		return transfer(read(event->fd, &count, sizeof(count)), sizeof(count));
+		return vfio_cdev_whole(read(event->fd, &count, sizeof(count)), sizeof(count));
 	errno = ETIME;
 	return -1;
 }
