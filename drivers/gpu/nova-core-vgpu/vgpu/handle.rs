@@ -12,18 +12,26 @@
 //!
 //!   access  Open --configure, sleep--> Changing --over--> Open      open_vf says EBUSY meanwhile
 //!           any --unbind--> Closed                 attach and open_vf say ENODEV from then on
+//!                               '-- wait_closed    the client is told again and again
 //! ```
 
 use core::any::Any;
 
 use kernel::{
     device,
+    new_condvar,
     new_mutex,
     pci,
     prelude::*,
     sync::{
         Arc,
+        CondVar,
+        CondVarTimeoutResult,
         Mutex, //
+    },
+    time::{
+        msecs_to_jiffies,
+        Msecs, //
     }, //
 };
 
@@ -36,6 +44,9 @@ use super::{
     Support, //
 };
 
+/// How often users are asked to close their VFs: as often as VFIO does it.
+const ASK_AGAIN: Msecs = 10_000;
+
 /// What happens to the PF, told to the VF driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -44,7 +55,8 @@ pub enum Event {
         /// How many there will be; 0 when all go.
         num_vfs: u16,
     },
-    /// The PF driver is being unbound. VFs are removed after this; the result is ignored.
+    /// The PF driver is being unbound, and waits until no VF is open; told again every ten seconds.
+    /// Then the VFs are removed. The result is ignored.
     Unbind,
     /// The GPU is of no use any more, or is about to be stopped: all vGPUs are dead, and every
     /// operation fails until [`Event::Restored`], or does so soon. What firmware can
@@ -109,6 +121,9 @@ pub struct Handle {
     listener: Mutex<Option<Arc<dyn Client>>>,
     #[pin]
     state: Mutex<State>,
+    /// No VF is open any more.
+    #[pin]
+    closed: CondVar,
 }
 
 impl Handle {
@@ -126,6 +141,7 @@ impl Handle {
                     access: Access::Open,
                     open_vfs: 0,
                 }),
+                closed <- new_condvar!(),
             }),
             GFP_KERNEL,
         )
@@ -220,7 +236,11 @@ impl Handle {
 
     /// The guest that used the VF with this bit is gone.
     pub(super) fn close_vf(&self, bit: u64) {
-        self.state.lock().open_vfs &= !bit;
+        let mut state = self.state.lock();
+        state.open_vfs &= !bit;
+        if state.open_vfs == 0 {
+            self.closed.notify_all();
+        }
     }
 
     /// Starts a change of SR-IOV: keeps VFs from being opened and asks the client. The change ends
@@ -286,11 +306,30 @@ impl Handle {
         }
     }
 
-    /// From now on nobody attaches or opens a VF. Tells the client.
+    /// From now on nobody attaches or opens a VF.
     pub(super) fn begin_unbind(&self) {
         self.state.lock().access = Access::Closed;
-        // Nothing can be refused any more.
-        let _ = self.deliver(&Event::Unbind);
+    }
+
+    /// Tells the client to have its VFs closed, and waits until they are. A signal ends the wait:
+    /// then each VF is waited for when it is removed.
+    pub(super) fn wait_closed(&self) {
+        loop {
+            // Nothing can be refused any more.
+            let _ = self.deliver(&Event::Unbind);
+            let mut left = msecs_to_jiffies(ASK_AGAIN);
+            let mut state = self.state.lock();
+            while left != 0 {
+                if state.open_vfs == 0 {
+                    return;
+                }
+                left = match self.closed.wait_interruptible_timeout(&mut state, left) {
+                    CondVarTimeoutResult::Woken { jiffies } => jiffies,
+                    CondVarTimeoutResult::Timeout => 0,
+                    CondVarTimeoutResult::Signal { .. } => return,
+                };
+            }
+        }
     }
 
     fn check_up(&self) -> Result {

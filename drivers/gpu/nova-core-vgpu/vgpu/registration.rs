@@ -165,6 +165,9 @@ impl<'bound> Registration<'bound> {
         if let Some(scrubbing) = self.boot.lock().as_ref().and_then(|b| b.scrubbing.as_ref()) {
             scrubbing.stop();
         }
+        // Closing a VF makes the PCI core look at all functions of the bus, without a lock
+        // (pci_slot_resettable()): none of them must be removed meanwhile.
+        self.handle.wait_closed();
         pdev.remove_vfs();
     }
 }

@@ -110,6 +110,7 @@ pub(crate) struct State {
     instance: Option<Instance>,
     // Given up after the instance.
     opened: Option<Opened>,
+    /// Given up when VFIO's core is done with the device: VFs must not be removed before.
     open_vf: Option<OpenVf>,
 }
 
@@ -323,7 +324,6 @@ impl Vf {
         *self.view.lock() = None;
         state.instance = None;
         state.opened = None;
-        state.open_vf = None;
         state.step(dev, Step::Destroyed)
     }
 }
@@ -384,6 +384,11 @@ impl vfio::pci::Driver for Vf {
         if let Err(e) = dev.destroy(dev) {
             dev_warn!(dev, "closed without a vGPU: {:?}\n", e);
         }
+    }
+
+    fn closed(dev: &Device<Self>) {
+        let open_vf = dev.state.lock().open_vf.take();
+        drop(open_vf);
     }
 
     #[inline]

@@ -6,7 +6,7 @@
 #
 #   sriov_numvfs 0, rmmod      refused; users hear nothing and notice nothing
 #   unbind, sysfs remove       every user is asked at once; over when all have
-#                              closed, or are killed
+#                              closed, or are killed. No VF goes before
 #   the board falls off the bus     every user is told; the same afterwards
 set -u
 . tools/testing/selftests/nvidia-vgpu/lib.sh
@@ -62,6 +62,38 @@ goes() {
 	return $status
 }
 
+# The last of them goes on.
+release_all_but_last() {
+	local last=$((VFS - 1))
+	local -a kept=("${holders[last]}" "${holders_in[last]}" "${holders_out[last]}")
+
+	unset "holders[last]" "holders_in[last]" "holders_out[last]"
+	release_vfs
+	holders=("${kept[0]}") holders_in=("${kept[1]}") holders_out=("${kept[2]}")
+}
+
+# A VF that was closed stays as long as any other is open: to remove one while another
+# is being closed is more than the PCI core can stand.
+goes_at_once() {
+	local pid vf status=0
+
+	open_all || return 1
+	pf_unbind &
+	pid=$!
+	holders_answer "wait request" ok || status=1
+	release_all_but_last
+	sleep 1
+	holders_answer "bme on" ok || status=1
+	for vf in "${vfs[@]}"; do
+		[ -e "/sys/bus/pci/devices/$vf" ] || { echo "$vf went before the last was closed"; status=1; }
+	done
+	kill -0 $pid 2>/dev/null || { echo "nobody waited for the last"; status=1; }
+	release_vfs
+	ends $pid $GOES_MS || status=1
+	pf_back && settled begin || status=1
+	return $status
+}
+
 # The answer to every read is all ones from one moment to the next.
 falls_off() {
 	local pid status=0
@@ -81,10 +113,11 @@ falls_off() {
 	return $status
 }
 
-begin 7
+begin 8
 result "SR-IOV off and rmmod are refused (R26)" stays
 result "PF unbound, VFs closed (R4, R11)" goes pf_unbind release_vfs
 result "PF unbound, users killed (R4)" goes pf_unbind kill_vfs
+result "PF unbound, VFs closed one after the other (R4)" goes_at_once
 result "PF removed, VFs closed (R4, R11)" goes pf_remove release_vfs
 result "PF removed, users killed (R4)" goes pf_remove kill_vfs
 result "the GPU refused nothing" no_refusals

@@ -166,8 +166,8 @@ task_dies() {
 	return $status
 }
 
-# wanted_back DRIVER FUNCTION: the user is asked, the device works until it is
-# given back, and then the unbind ends.
+# wanted_back DRIVER FUNCTION ANSWER: the user is asked, the device works until it is
+# given back, but for a reset, which gets ANSWER, and then the unbind ends.
 wanted_back() {
 	local pid status=0
 
@@ -175,20 +175,20 @@ wanted_back() {
 	echo "$2" >"/sys/bus/pci/drivers/$1/unbind" &
 	pid=$!
 	answers "wait request" ok && answers "bme on" ok && answers "no error" ok || status=1
-	# The device is locked by who takes it away.
-	answers reset "error EAGAIN" || status=1
+	answers reset "$3" || status=1
 	release_vf
 	ends $pid $GOES_MS || status=1
 	return $status
 }
 
 vf_wanted_back() {
-	wanted_back "$VF_DRIVER" "$vf" && host_bind_vf "$vf" && writes $TYPE "$(vgpu_file "$vf" current_vgpu_type)" &&
+	# The device is locked by who takes it away.
+	wanted_back "$VF_DRIVER" "$vf" "error EAGAIN" && host_bind_vf "$vf" && writes $TYPE "$(vgpu_file "$vf" current_vgpu_type)" &&
 		settled selected
 }
 
 pf_wanted_back() {
-	wanted_back "$PF_DRIVER" "$pf" || return 1
+	wanted_back "$PF_DRIVER" "$pf" ok || return 1
 	echo "$pf" >"/sys/bus/pci/drivers/$PF_DRIVER/bind" && settled begin
 }
 
