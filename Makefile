@@ -127,7 +127,7 @@ guest-kills:
 		tools/testing/selftests/nvidia-vgpu/run_all guest_kills
 
 fuzz:
-	+@$(top)/tools/testing/fuzz/fuzz
+	+@FLAVOUR=$(FLAVOUR) $(top)/tools/testing/fuzz/fuzz
 
 recipes:
 	+@$(top)/tools/testing/recipes/recipes
