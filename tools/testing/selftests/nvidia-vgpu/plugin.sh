@@ -161,13 +161,7 @@ guest_is_shown() {
 
 # An event is on its way.
 until_stat() {
-	local i
-
-	for ((i = 0; i < 100; i++)); do
-		stat_is "$@" >/dev/null && return 0
-		sleep 0.05
-	done
-	stat_is "$@"
+	within $((SOON * 1000)) stat_is "$@"
 }
 
 # A message that fails: an entry in the error buffer, taken notice of.
