@@ -14,6 +14,8 @@
 #   remember NAME               keeps the counts of live things under NAME
 #   settled [NAME]              nothing is held: driver's and model's counts are
 #                               what they were at begin, or at remember NAME
+#   life NAME                   a line of debugfs "life"
+#   is_phase PHASE              where the driver says GSP is
 #   no_refusals [KIND…]         the emulated GPU refused nothing since begin,
 #                               but for these kinds
 #   fault FAULT                 a fault of the next requests of this test
@@ -54,6 +56,10 @@ leave() {
 	for action in "${at_exit[@]}"; do
 		$action
 	done
+	# What has lost GSP and ends early does not take other tests along.
+	if [ -n "${pf:-}" ] && is_phase lost >/dev/null 2>&1; then
+		echo 1 >"/sys/bus/pci/devices/$pf/reset"
+	fi
 	rm -rf "$scratch"
 }
 trap leave EXIT
@@ -97,6 +103,16 @@ model_refusals() {
 	if have_model; then
 		gpu_ctl stats refusals
 	fi
+}
+
+life() {
+	awk -v name="$1" '$1 == name { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/life"
+}
+
+is_phase() {
+	[ "$(life phase)" = "$1" ] && return 0
+	echo "phase is $(life phase), not $1"
+	return 1
 }
 
 begin() {

@@ -25,14 +25,6 @@ if [ ! -e /dev/aer_inject ]; then
 	exit "$KSFT_SKIP"
 fi
 
-life() {
-	awk -v name="$1" '$1 == name { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/life"
-}
-
-is_phase() {
-	[ "$(life phase)" = "$1" ] || { echo "phase is $(life phase), not $1"; log_since_mark; return 1; }
-}
-
 # ends_with WORD: the PCI core says how the recovery of the injected error ends.
 ends_with() {
 	within $DONE_MS logged "device recovery" && logged "device recovery $1"

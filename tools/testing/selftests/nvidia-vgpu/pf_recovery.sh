@@ -26,24 +26,12 @@ debugfs() {
 	cat "/sys/kernel/debug/$PF_DRIVER/$pf/$1"
 }
 
-phase() {
-	debugfs life | awk '$1 == "phase" { print $2 }'
-}
-
-is_phase() {
-	[ "$(phase)" = "$1" ] || { echo "phase is $(phase), not $1"; log_since_mark; return 1; }
-}
-
-is_lost() {
-	[ "$(phase)" = lost ]
-}
-
 # lost_within MS: the GPU is found to be lost, not later than that.
 lost_within() {
 	local begin
 
 	begin=$(now_ms)
-	within "$1" is_lost || return 1
+	within "$1" is_phase lost || return 1
 	echo "# found after $(($(now_ms) - begin)) ms" >&3
 }
 
