@@ -169,12 +169,16 @@ impl Table {
         &self.shape
     }
 
+    fn list(&self, layout: Layout) -> &List {
+        match layout {
+            Layout::Homogeneous => &self.homogeneous,
+            Layout::Heterogeneous => &self.heterogeneous,
+        }
+    }
+
     /// Places of a layout, by placement ID.
     pub(crate) fn places(&self, layout: Layout) -> &[Place] {
-        match layout {
-            Layout::Homogeneous => self.homogeneous.as_slice(),
-            Layout::Heterogeneous => self.heterogeneous.as_slice(),
-        }
+        self.list(layout).as_slice()
     }
 
     /// Units of a place of this shape.
@@ -216,13 +220,9 @@ impl Table {
 
     /// Whether the place at `at` of a layout's list is left out.
     pub(crate) fn is_left_out(&self, layout: Layout, at: usize) -> bool {
-        let bits = match layout {
-            Layout::Homogeneous => self.homogeneous.left_out,
-            Layout::Heterogeneous => self.heterogeneous.left_out,
-        };
         // CAST: Less than `MAX_PLACES`.
-        bits.checked_shr(at as u32)
-            .is_some_and(|bits| bits & 1 != 0)
+        let bits = self.list(layout).left_out.checked_shr(at as u32);
+        bits.is_some_and(|bits| bits & 1 != 0)
     }
 }
 

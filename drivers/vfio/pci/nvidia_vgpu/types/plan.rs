@@ -99,6 +99,13 @@ struct Lost {
     left_out: bool,
 }
 
+impl Lost {
+    /// Whether a place is out of use because of what was lost before there was a plan.
+    fn leaves_out(&self, table: &Table, layout: Layout, at: usize) -> bool {
+        self.left_out && table.is_left_out(layout, at)
+    }
+}
+
 /// All VFs of a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -272,8 +279,7 @@ impl Plan {
     ) -> Result<Resources, Refusal> {
         let layout = self.layout;
         let used = self.used_by_others(tables, vf);
-        let any_left_out = self.lost.left_out;
-        let left_out = |table: &Table, at| any_left_out && table.is_left_out(layout, at);
+        let lost = self.lost;
         let slot = self.vfs.get_mut(vf).ok_or(Refusal::NoType)?;
         if slot.open {
             return Err(Refusal::Open);
@@ -285,7 +291,9 @@ impl Plan {
         if selected.pinned.is_none() && !prefer(&resources) {
             let others = table.places(layout).iter().enumerate();
             let better = others
-                .filter(|(at, p)| table.units(p) & used == 0 && !left_out(table, *at))
+                .filter(|(at, p)| {
+                    table.units(p) & used == 0 && !lost.leaves_out(table, layout, *at)
+                })
                 .map(|(at, p)| (at, table.resources(p)))
                 .find(|(_, r)| prefer(r));
             if let Some((at, r)) = better {
@@ -455,11 +463,10 @@ impl Plan {
         wanted: impl Fn(&Place) -> bool,
     ) -> Option<u8> {
         let table = tables.get(usize::from(selected.choice.table))?;
-        let left_out = |at| self.lost.left_out && table.is_left_out(layout, at);
         let mut places = table.places(layout).iter().enumerate();
-        let free =
-            |(at, p): &(usize, &Place)| table.units(p) & used == 0 && !left_out(*at) && wanted(p);
-        let (at, _) = places.find(free)?;
+        let (at, _) = places.find(|(at, p)| {
+            table.units(p) & used == 0 && !self.lost.leaves_out(table, layout, *at) && wanted(p)
+        })?;
         u8::try_from(at).ok()
     }
 }
