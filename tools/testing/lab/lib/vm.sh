@@ -56,11 +56,21 @@ vm_options() {
 		esac
 		shift
 	done
-	VM_TIMEOUT=${VM_TIMEOUT:-$VM_DEFAULT_TIMEOUT}
 	kernel_check_flavour "$VM_FLAVOUR"
+	VM_TIMEOUT=${VM_TIMEOUT:-$(vm_default_timeout)}
 	if ! [[ $VM_VFS =~ ^[0-9]+$ && $VM_TIMEOUT =~ ^[0-9]+$ ]]; then
 		die "--vfs $VM_VFS --timeout $VM_TIMEOUT" "not numbers" "give whole numbers"
 	fi
+}
+
+vm_default_timeout() {
+	case $VM_MODE,$VM_FLAVOUR in
+	# Nobody watches the clock in a shell.
+	shell,*) echo 604800 ;;
+	# What KASAN and lockdep check takes longer than all else.
+	*,debug) echo 3600 ;;
+	*) echo 900 ;;
+	esac
 }
 
 # KVM only where it works: some machines have the node without the CPU's help,
@@ -72,9 +82,7 @@ vm_has_kvm() {
 vm_main() {
 	local mode=$1
 	shift
-	# Nobody watches the clock in a shell.
-	VM_DEFAULT_TIMEOUT=600
-	[ "$mode" != shell ] || VM_DEFAULT_TIMEOUT=604800
+	VM_MODE=$mode
 	vm_options "$@"
 	if [ "$mode" = run ] && [ "${#VM_CMD[@]}" = 0 ]; then
 		die "lab run" "no command" "give one after --"
