@@ -29,8 +29,9 @@
 #
 # Needs GUEST_QEMU, GUEST_QEMU_DATA, GUEST_KERNEL and GUEST_INITRAMFS.
 
-: "${GUEST_BOOT_TIMEOUT:=600}"
-: "${GUEST_COMMAND_TIMEOUT:=120}"
+# Seconds. The lab's tests know how much slower their kernel is (TIME_FACTOR).
+: "${GUEST_BOOT_TIMEOUT:=$((300 * ${TIME_FACTOR:-2}))}"
+: "${GUEST_COMMAND_TIMEOUT:=$((60 * ${TIME_FACTOR:-2}))}"
 # Emulated in an emulated machine a guest boots a hundred times slower than on
 # hardware; what it does not need is what costs most: ACPI and the HPET are half.
 : "${GUEST_APPEND:=console=ttyS0 quiet panic=-1 acpi=off nokaslr}"
