@@ -80,19 +80,18 @@ vm_has_kvm() {
 }
 
 vm_main() {
-	local mode=$1
+	VM_MODE=$1
 	shift
-	VM_MODE=$mode
 	vm_options "$@"
-	if [ "$mode" = run ] && [ "${#VM_CMD[@]}" = 0 ]; then
+	if [ "$VM_MODE" = run ] && [ "${#VM_CMD[@]}" = 0 ]; then
 		die "lab run" "no command" "give one after --"
 	fi
-	if [ "$mode" = shell ] && [ ! -t 0 ]; then
+	if [ "$VM_MODE" = shell ] && [ ! -t 0 ]; then
 		die "lab shell" "standard input is not a terminal" "use lab run -- CMD"
 	fi
 
 	vm_prepare
-	vm_run "$mode"
+	vm_run "$VM_MODE"
 }
 
 vm_prepare() {
