@@ -33,20 +33,16 @@ uses=("fill 1 0x5eed $SPOTS" "check 1 0x5eed $SPOTS" reset)
 undone=(gfid-unknown cleanup-running shutdown-twice)
 
 opens_alone() {
-	local begun line watch
+	local begun status=0
 
-	coproc WATCH { exec "$BUILD/selftests/vgpu_watch" "${vfs[0]}"; }
-	watch=$WATCH_PID
-	read -r -t $((5 * TIME_FACTOR)) -u "${WATCH[0]}" line || return 1
+	watch_vf "${vfs[0]}" || return 1
 	begun=$(now_ms)
 	guest_start alone "${vfs[0]}"
-	while [ "$line" != "poll state running" ]; do
-		read -r -t $((30 * TIME_FACTOR)) -u "${WATCH[0]}" line || { guest_report alone; break; }
-	done
+	watched 30 "poll state running" >/dev/null || { guest_report alone; status=1; }
 	OPENS_MS=$(($(now_ms) - begun))
 	guest_kill alone
-	kill "$watch"
-	[ "$line" = "poll state running" ]
+	unwatch_vf
+	return $status
 }
 
 runs_alone() {

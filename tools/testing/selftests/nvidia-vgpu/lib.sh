@@ -296,6 +296,31 @@ release_vf() {
 	wait "$pid"
 }
 
+# watch_vf VF: what is told of a VF unasked (vgpu_watch), from now to unwatch_vf.
+watch_vf() {
+	exec {watch}< <(exec "$BUILD/selftests/vgpu_watch" "$1")
+	watch_pid=$!
+	watched 5 ready >/dev/null
+}
+
+# watched S LINE: what was told, to that line, which comes within so many seconds
+# on a machine of usual speed.
+watched() {
+	local line
+
+	while IFS= read -r -t $(($1 * TIME_FACTOR)) -u "$watch" line; do
+		printf '%s\n' "$line"
+		[ "$line" != "$2" ] || return 0
+	done
+	return 1
+}
+
+unwatch_vf() {
+	kill "$watch_pid"
+	wait "$watch_pid"
+	exec {watch}<&-
+}
+
 # hold_vfs VF…: the same for many at once, which have to be opened.
 hold_vfs() {
 	local vf fd line status=0

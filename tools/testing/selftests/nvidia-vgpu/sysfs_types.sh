@@ -221,21 +221,15 @@ guest_rpc_version" ] && return 0
 }
 result "counts of a vGPU that nothing happened to (R27)" stats
 
-# poll(2) on the state, and the uevents of an open and of a write.
+# poll(2) on the state, and the uevents of an open and of a write. A reader of the
+# state sees the last one: the device is open until the reader has seen that.
 events() {
-	local watch
-
-	coproc WATCH { exec "$BUILD/selftests/vgpu_watch" "${vfs[0]}"; }
-	watch=$WATCH_PID
-	read -r -t $((5 * TIME_FACTOR)) -u "${WATCH[0]}" _ || return 1
-	opens 0 && release_vf && selects 0 0 || return 1
-	while read -r -t $((5 * TIME_FACTOR)) -u "${WATCH[0]}" line; do
-		echo "$line" >>"$scratch/watch"
-		[ "$line" != "uevent type 0 state absent" ] || break
-	done
-	kill "$watch"
-	wait "$watch"
-	diff - <(grep uevent "$scratch/watch") <<-END && grep -q '^poll state running$' "$scratch/watch"
+	watch_vf "${vfs[0]}" && opens 0 || return 1
+	watched 5 "poll state running" >"$scratch/watch"
+	release_vf && selects 0 0 &&
+		watched 5 "uevent type 0 state absent" >>"$scratch/watch"
+	unwatch_vf
+	diff - <(grep uevent "$scratch/watch") <<-END && grep -qx "poll state running" "$scratch/watch"
 		uevent type $TYPE_24Q state creating
 		uevent type $TYPE_24Q state running
 		uevent type $TYPE_24Q state destroying
