@@ -23,7 +23,7 @@ rate=/sys/kernel/debug/$PF_DRIVER/$pf/ce_rate
 
 # A number of the driver's.
 ce() {
-	awk -v name="$1" '$1 == name { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/ce"
+	pf_value ce "$1"
 }
 
 # A number of the emulated GPU's; absent until something has happened.

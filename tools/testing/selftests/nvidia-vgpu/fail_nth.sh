@@ -78,7 +78,7 @@ echo 1 >"$numvfs"
 result "disabling it" fails write "$numvfs" 0 "$numvfs" 1
 disable_vfs
 result "nothing is left behind" settled
-result "GSP answers" grep "^errors 0$" "/sys/kernel/debug/$PF_DRIVER/$pf/rpc_selftest"
+result "GSP answers" gsp_answers
 # A reply for which there is no memory is asked for again, and then there is nothing.
 result "the GPU refused nothing but what it had done" no_refusals client gfid-unknown
 finish

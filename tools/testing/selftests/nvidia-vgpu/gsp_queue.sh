@@ -32,7 +32,7 @@ no_faults() {
 
 # counter NAME: a line of debugfs "gsp".
 counter() {
-	awk -v name="$1" '$1 == name { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/gsp"
+	pf_value gsp "$1"
 }
 
 # Messages of GSP's interrupt that have come, as the kernel counts them.
@@ -224,7 +224,7 @@ lost_is_found() {
 	polls=$(counter polls)
 	gpu_ctl set firmware-time-us 20000 && fault "$1" || return 1
 	# At once: two seconds later the driver itself would ask whether GSP lives.
-	grep -q "^errors 0$" "/sys/kernel/debug/$PF_DRIVER/$pf/rpc_selftest" || return 1
+	gsp_answers || return 1
 	no_faults
 	grows lost_interrupts "$lost" && faster_than $((DEADLINE_S * 1000)) works &&
 		gpu_ctl set firmware-time-us 0 && grows lost_interrupts "$lost" && grows polls "$polls" 0

@@ -70,7 +70,7 @@ beyond_is_refused() {
 open_vfs() {
 	local open
 
-	open=$(awk '$1 == "open_vfs" { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/stats")
+	open=$(pf_value stats open_vfs)
 	[ "$open" = "$1" ] || { echo "$open VFs are open, not $1"; return 1; }
 }
 

@@ -14,10 +14,11 @@
 #   remember NAME               keeps the counts of live things under NAME
 #   settled [NAME]              nothing is held: driver's and model's counts are
 #                               what they were at begin, or at remember NAME
-#   life NAME                   a line of debugfs "life"
+#   pf_value FILE NAME          a line of the PF's debugfs FILE
 #   is_phase PHASE              where the driver says GSP is
 #   no_refusals [KIND…]         the emulated GPU refused nothing since begin,
 #                               but for these kinds
+#   gsp_answers                 to every control that it is asked
 #   fault FAULT                 a fault of the next requests of this test
 #   scrubbed                    waits until no FB is dirty
 #   now_ms                      a clock, in milliseconds
@@ -83,7 +84,11 @@ gpu_ctl() {
 # The driver's watch over GSP asks nothing for two seconds after other traffic: a
 # fault that is counted then meets the request that it is meant for.
 fault() {
-	grep -q '^errors 0$' "/sys/kernel/debug/$PF_DRIVER/$pf/rpc_selftest" && gpu_ctl fault "$1"
+	gsp_answers && gpu_ctl fault "$1"
+}
+
+gsp_answers() {
+	grep -q '^errors 0$' "/sys/kernel/debug/$PF_DRIVER/$pf/rpc_selftest"
 }
 
 # Counts of live things as the driver sees them.
@@ -105,13 +110,13 @@ model_refusals() {
 	fi
 }
 
-life() {
-	awk -v name="$1" '$1 == name { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/life"
+pf_value() {
+	awk -v name="$2" '$1 == name { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/$1"
 }
 
 is_phase() {
-	[ "$(life phase)" = "$1" ] && return 0
-	echo "phase is $(life phase), not $1"
+	[ "$(pf_value life phase)" = "$1" ] && return 0
+	echo "phase is $(pf_value life phase), not $1"
 	return 1
 }
 

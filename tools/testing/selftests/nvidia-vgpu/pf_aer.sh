@@ -25,6 +25,10 @@ if [ ! -e /dev/aer_inject ]; then
 	exit "$KSFT_SKIP"
 fi
 
+life() {
+	pf_value life "$1"
+}
+
 # ends_with WORD: the PCI core says how the recovery of the injected error ends.
 ends_with() {
 	within $DONE_MS logged "device recovery" && logged "device recovery $1"

@@ -18,7 +18,7 @@ SLEEP_PCI=$BUILD/selftests/sleep_pci/sleep_pci.ko
 GOES_MS=20000
 
 stats() {
-	awk -v name="$1" '$1 == name { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/stats"
+	pf_value stats "$1"
 }
 
 stat_is() {

@@ -256,7 +256,7 @@ reset_with_full_fb() {
 }
 
 quarantined() {
-	awk '$1 == "fb_quarantined" { print $2 }' "/sys/kernel/debug/$PF_DRIVER/$pf/stats"
+	pf_value stats fb_quarantined
 }
 
 # lists VF TYPE
