@@ -115,15 +115,10 @@ soak:
 	+@TEST_SOAK_CYCLES=$${TEST_SOAK_CYCLES:-1000} TEST_SOAK_KILLS=$${TEST_SOAK_KILLS:-500} $(lab) run --flavour $(FLAVOUR) --timeout 7200 -- \
 		tools/testing/selftests/nvidia-vgpu/run_all soak
 
-# Ends with an empty slot, for which lockdep reports pciehp (tools/testing/suites/27-poweroff).
-unproved := $(if $(filter debug,$(FLAVOUR)),--kernel-args lockdep.prove_locking=0)
-
 guests:
 	+@$(MAKE) -s -C $(top)/tools/testing/guest
 	+@$(lab) run --flavour $(FLAVOUR) --timeout 7200 -- \
-		tools/testing/selftests/nvidia-vgpu/run_all guests
-	+@$(lab) run --flavour $(FLAVOUR) --timeout 7200 $(unproved) -- \
-		tools/testing/selftests/nvidia-vgpu/run_all guests_gone
+		tools/testing/selftests/nvidia-vgpu/run_all guests guests_gone
 
 guest-kills:
 	+@$(MAKE) -s -C $(top)/tools/testing/selftests/nvidia-vgpu

