@@ -122,7 +122,7 @@ long_requests() {
 	in=$(rpc GSP_RM_CONTROL bytes_in)
 	disable_vfs
 	rmmod "$VF_DRIVER" && insmod "$MODULES_DIR/$VF_DRIVER.ko" || return 1
-	enable_vfs 2 && select_types || return 1
+	enable_vfs 2 && select_all $TYPE || return 1
 	out=$(($(rpc GSP_RM_CONTROL bytes_out) - out))
 	in=$(($(rpc GSP_RM_CONTROL bytes_in) - in))
 	echo "$out bytes sent, $in received"
@@ -214,6 +214,21 @@ slow_call_delays_nobody() {
 		settled selected
 }
 
+# GSP works on one request after the other, and on all of them for longer than a
+# single one may take.
+line_has_time() {
+	local begun took status=0
+
+	gpu_ctl set firmware-threads 1 && gpu_ctl set firmware-time-us 900000 || return 1
+	begun=$(now_ms)
+	hold_vfs "${vfs[@]}" || status=1
+	took=$(($(now_ms) - begun))
+	gpu_ctl set firmware-time-us 0 && gpu_ctl set firmware-threads 32 || status=1
+	release_vfs || status=1
+	echo "$took ms, for $DEADLINE_S s for each"
+	[ $took -gt $((DEADLINE_S * 1000)) ] && [ $status -eq 0 ]
+}
+
 # lost_is_found FAULT: an interrupt that is lost costs one caller its deadline,
 # and is the last one that does. GSP takes its time, or the caller would find the
 # reply when it looks before it sleeps.
@@ -230,16 +245,8 @@ lost_is_found() {
 		gpu_ctl set firmware-time-us 0 && grows lost_interrupts "$lost" && grows polls "$polls" 0
 }
 
-select_types() {
-	local vf
-
-	for vf in "${vfs[@]}"; do
-		echo $TYPE >"$(vgpu_file "$vf" current_vgpu_type)" || return 1
-	done
-}
-
-begin 14
-if ! enable_vfs 2 || ! select_types; then
+begin 15
+if ! enable_vfs 2 || ! select_all $TYPE; then
 	ktap_exit_fail_msg "cannot enable two VFs"
 fi
 remember selected
@@ -264,9 +271,11 @@ result "a reply after the deadline is recognised and dropped (R38)" late_reply_i
 result "who is killed waiting for a control is gone at once (R38)" killed_at "gsp-no-reply=$CMD_BOOTLOAD:1"
 result "who is killed waiting for an object is gone at once (R38)" killed_at "gsp-no-reply=$FN_RM_ALLOC:1"
 result "who is killed before a late reply leaves nothing (R38)" killed_at "late-reply=$FN_RM_ALLOC:$((500 * TIME_FACTOR)):1"
-for vf in "${vfs[@]}"; do
-	echo 0 >"$(vgpu_file "$vf" current_vgpu_type)"
-done
+disable_vfs
+if ! enable_vfs 7 || ! select_all $TYPE; then
+	ktap_exit_fail_msg "cannot enable seven VFs"
+fi
+result "who waits for its turn has its time afterwards (R38)" line_has_time
 disable_vfs
 result "nothing is left behind" settled
 finish

@@ -368,7 +368,8 @@ release_vfs() {
 	local fd
 
 	for fd in "${holders_in[@]}"; do
-		printf 'close\n' >&"$fd"
+		# Who could not open its device is gone.
+		(printf 'close\n' >&"$fd") 2>/dev/null
 	done
 	forget_holders
 }

@@ -16,6 +16,10 @@
 //! written, or in one go with an earlier request, and saves the two switches of tasks that are most
 //! of a short call. The interrupt comes all the same and finds the queue empty.
 //!
+//! A request has its time for itself: GSP works on those in front of it first, so the time begins
+//! anew when one of them is answered. 32 guests may start at once on firmware that starts one after
+//! the other. Those in front are as many as there were when the request was made, so every wait ends.
+//!
 //! No lock is held while a task sleeps here.
 
 use kernel::{
@@ -144,6 +148,11 @@ impl Cmdq<'_> {
             }
 
             left = wait.timeout() - start.elapsed();
+            if left.is_negative() || left.is_zero() {
+                let moved_up = self.pending.lock().waiters.moved_up(ticket.sequence);
+
+                left = wait.timeout() - moved_up.unwrap_or(wait.timeout());
+            }
             if left.is_negative() || left.is_zero() {
                 break;
             }

@@ -12,6 +12,9 @@
 //! in flight and a late reply to a request that timed out cannot be taken for another one's.
 //! Requests that were given up are remembered, so that a reply that is only late can be told from
 //! one that was never asked for.
+//!
+//! GSP works on requests in their order, and may take all of a request's time for those in front of
+//! it. Each outcome is therefore noted with the requests that were made after that one.
 
 use kernel::{
     prelude::*,
@@ -64,6 +67,8 @@ struct Waiter {
     wake: Arc<Completion>,
     /// When it was registered.
     since: Instant<Monotonic>,
+    /// When an earlier one had its last outcome since then.
+    moved_up: Option<Instant<Monotonic>>,
 }
 
 /// A request that somebody waits for.
@@ -144,11 +149,29 @@ impl Waiters {
             state: State::Waiting,
             wake,
             since,
+            moved_up: None,
         };
 
         self.list.push(waiter, GFP_KERNEL)?;
         self.next_sequence = sequence.checked_add(1).unwrap_or(1);
         Ok(sequence)
+    }
+
+    /// How long ago an earlier request had its last outcome, if one had since this one was made.
+    pub(super) fn moved_up(&self, sequence: u32) -> Option<Delta> {
+        let waiter = self.list.iter().find(|w| w.sequence == sequence)?;
+
+        waiter.moved_up.map(|time| time.elapsed())
+    }
+
+    /// The requests behind the one at `index` are nearer to their turn.
+    fn move_up(&mut self, index: usize) {
+        let mut now = None;
+
+        for waiter in self.list.iter_mut().skip(index + 1) {
+            // The clock is not read for a request that is alone.
+            waiter.moved_up = Some(*now.get_or_insert_with(Instant::now));
+        }
     }
 
     /// Nobody waits for the reply to a request any more.
@@ -188,15 +211,18 @@ impl Waiters {
         }
     }
 
+    /// The request that is answered.
     fn find(&mut self, function: u32, sequence: u32) -> Option<&mut Waiter> {
         // Firmware that does not repeat the number answers in order.
         let any = sequence == 0;
-
-        self.list.iter_mut().find(|w| {
+        let index = self.list.iter().position(|w| {
             w.function == function
                 && matches!(w.state, State::Waiting)
                 && (w.sequence == sequence || any)
-        })
+        })?;
+
+        self.move_up(index);
+        self.list.get_mut(index)
     }
 
     /// Stores the first element of a reply. `full` as in [`split::goes_on`].
@@ -239,6 +265,7 @@ impl Waiters {
             return Matched::Nobody;
         };
 
+        self.move_up(index);
         self.discard(index, full, received);
         Matched::Late
     }
@@ -449,6 +476,29 @@ mod tests {
         assert_eq!(b.wait_timeout(soon), Ok(()));
         // What has been answered stays so.
         assert_eq!(taken(&mut waiters, answered), Some(1));
+        Ok(())
+    }
+
+    #[test]
+    fn those_behind_an_answered_one_move_up() -> Result {
+        let mut waiters = Waiters::new();
+        let given_up = add(&mut waiters, CONTROL, 1)?;
+        let first = add(&mut waiters, CONTROL, 1)?;
+        let second = add(&mut waiters, ALLOC, 1)?;
+        let third = add(&mut waiters, CONTROL, 1)?;
+
+        assert!(waiters.reply(ALLOC, second, false, rpc(&[2])?) == Matched::Reply);
+        assert!(waiters.moved_up(first).is_none());
+        assert!(waiters.moved_up(third).is_some());
+
+        waiters.abandon(given_up);
+        assert!(waiters.reply(CONTROL, given_up, false, rpc(&[0])?) == Matched::Late);
+        assert!(waiters.moved_up(first).is_some());
+
+        let last = add(&mut waiters, CONTROL, 1)?;
+        assert!(waiters.moved_up(last).is_none());
+        assert!(waiters.fail(CONTROL, third, EIO) == Matched::Reply);
+        assert!(waiters.moved_up(last).is_some());
         Ok(())
     }
 
