@@ -43,9 +43,7 @@ fails_with() {
 }
 
 if [ ! -e /proc/self/fail-nth ] || [ ! -e $FAULTS ]; then
-	ktap_print_header
-	ktap_skip_all "the kernel has no CONFIG_FAILSLAB"
-	exit "$KSFT_SKIP"
+	skip_test "the kernel has no CONFIG_FAILSLAB"
 fi
 exec 3>&1
 begin 13

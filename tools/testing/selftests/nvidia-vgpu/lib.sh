@@ -5,6 +5,7 @@
 # the source tree, as root, where the GPU is: in the lab VM, or on a host with
 # a real board (what needs the emulated GPU's own counts is then skipped).
 #
+#   skip_test REASON            the whole test is skipped
 #   needs_model                 skips the test without an emulated GPU
 #   begin N                     TAP header and plan, and baseline
 #   baseline                    picks $pf, enables no VF, remembers the counts
@@ -70,12 +71,16 @@ have_model() {
 	[ -c "$QMP_PORT" ]
 }
 
-# For a whole test: nothing else can be made to fail on request.
-needs_model() {
-	have_model && return 0
+# For a whole test, before it begins.
+skip_test() {
 	ktap_print_header
-	ktap_skip_all "needs the faults of the emulated GPU"
+	ktap_skip_all "$1"
 	exit "$KSFT_SKIP"
+}
+
+# Nothing else can be made to fail on request.
+needs_model() {
+	have_model || skip_test "needs the faults of the emulated GPU"
 }
 
 gpu_ctl() {

@@ -19,11 +19,7 @@ AER_INJECT=$BUILD/selftests/aer_inject
 # One function's error is everybody's below the port: there must be nobody else.
 needs_model
 modprobe aer_inject 2>/dev/null
-if [ ! -e /dev/aer_inject ]; then
-	ktap_print_header
-	ktap_skip_all "needs the aer_inject module"
-	exit "$KSFT_SKIP"
-fi
+[ -e /dev/aer_inject ] || skip_test "needs the aer_inject module"
 
 life() {
 	pf_value life "$1"
