@@ -117,7 +117,7 @@ soak:
 
 guests:
 	+@$(MAKE) -s -C $(top)/tools/testing/guest
-	+@$(lab) run --flavour $(FLAVOUR) --timeout 7200 -- \
+	+@$(lab) run --flavour $(FLAVOUR) --timeout 21600 -- \
 		tools/testing/selftests/nvidia-vgpu/run_all guests guests_gone
 
 guest-kills:

@@ -13,9 +13,12 @@
 #
 # TEST_GUESTS of them (default 8): to boot takes each a minute of an emulated CPU.
 . tools/testing/selftests/nvidia-vgpu/lib.sh
-. tools/testing/guest/guest.sh
 
 GUESTS=${TEST_GUESTS:-8}
+# They boot at once, on the same CPUs.
+: "${GUEST_BOOT_TIMEOUT:=$((120 * GUESTS * TIME_FACTOR))}"
+. tools/testing/guest/guest.sh
+
 TYPE=942
 # 512 words over the first 64 MiB of BAR1.
 # shellcheck disable=SC2034 # for the tests
