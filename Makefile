@@ -33,6 +33,7 @@ help:
 	@echo  '  make guest-kills     500 QEMUs killed at random moments, half an hour (TEST_GUEST_KILLS= chooses)'
 	@echo  '  make soak            1,000 vGPUs created and destroyed while faults come and go, 500 users killed'
 	@echo  '  make fuzz            parsers and a vGPU against random input, half an hour'
+	@echo  '  make syzkaller       random system calls on vGPUs, half an hour, debug kernel'
 	@echo  '  make recipes         run what the admin guide tells of libvirt, driverctl and udev'
 	@echo  '  make lab-setup       kernel, QEMU, firmware and tools into the cache'
 	@echo  '  make lab-shell       a shell in the VM that has the emulated GPU'
@@ -129,6 +130,13 @@ guest-kills:
 fuzz:
 	+@FLAVOUR=$(FLAVOUR) $(top)/tools/testing/fuzz/fuzz
 
+syzkaller:
+	+@$(lab) setup --flavour debug --syzkaller
+	+@$(MAKE) -s -C $(top)/tools/testing/selftests/nvidia-vgpu FLAVOUR=debug
+	+@export TEST_SYZKALLER_SECONDS=$${TEST_SYZKALLER_SECONDS:-1800}; \
+		$(lab) run --flavour debug --timeout $$((TEST_SYZKALLER_SECONDS * 2 + 1800)) -- \
+		tools/testing/selftests/nvidia-vgpu/run_all syzkaller
+
 recipes:
 	+@$(top)/tools/testing/recipes/recipes
 
@@ -138,4 +146,4 @@ lab-%:
 clean:
 	rm -rf $(top)/build/modules
 
-.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak fuzz guests guest-kills recipes clean
+.PHONY: help modules clippy rustfmt rustfmt-check demo check bench soak fuzz syzkaller guests guest-kills recipes clean

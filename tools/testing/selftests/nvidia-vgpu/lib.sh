@@ -17,6 +17,7 @@
 #                               what they were at begin, or at remember NAME
 #   pf_value FILE NAME          a line of the PF's debugfs FILE
 #   is_phase PHASE              where the driver says GSP is
+#   kernel_is_silent            no warning, oops, stuck task, wrong lock since mark_log
 #   no_refusals [KIND…]         the emulated GPU refused nothing since begin,
 #                               but for these kinds
 #   gsp_answers                 to every control that it is asked
@@ -240,6 +241,10 @@ logged() {
 	echo "nothing in the log matches '$1':"
 	log_since_mark
 	return 1
+}
+
+kernel_is_silent() {
+	! log_since_mark | grep -E 'BUG|WARNING|Oops|RIP:|panic|INFO: task|stack-protector|refcount_t|general protection|UBSAN|KASAN|lockdep'
 }
 
 # vgpu_file VF FILE: a file of the VF's nvidia/ directory.

@@ -28,11 +28,6 @@ all_answered() {
 	sed 's/^/# /' "$scratch/calls"
 }
 
-# A warning, an oops, a stuck task, a lock that is wrong.
-kernel_is_silent() {
-	! log_since_mark | grep -E 'BUG|WARNING|Oops|RIP:|panic|INFO: task|stack-protector|refcount_t|general protection|UBSAN|KASAN|lockdep'
-}
-
 every_kind_worked() {
 	awk '
 		$(NF - 2) == "calls" && $(NF - 3) == 0 { print "never called: " $0; bad = 1 }
