@@ -222,6 +222,9 @@ impl Cmdq<'_> {
                 free -= slots;
                 tx.free = free;
                 message.parts.next();
+                if !message.begun {
+                    self.pending.lock().waiters.sent(message.sequence);
+                }
                 message.begun = true;
                 pushed = true;
             }

@@ -157,6 +157,15 @@ impl Waiters {
         Ok(sequence)
     }
 
+    /// GSP is given a request: it is behind all that it was given before, whoever registered first.
+    pub(super) fn sent(&mut self, sequence: u32) {
+        if let Some(index) = self.list.iter().position(|w| w.sequence == sequence) {
+            if let Some(behind) = self.list.get_mut(index..) {
+                behind.rotate_left(1);
+            }
+        }
+    }
+
     /// How long ago an earlier request had its last outcome, if one had since this one was made.
     pub(super) fn moved_up(&self, sequence: u32) -> Option<Delta> {
         let waiter = self.list.iter().find(|w| w.sequence == sequence)?;
@@ -476,6 +485,23 @@ mod tests {
         assert_eq!(b.wait_timeout(soon), Ok(()));
         // What has been answered stays so.
         assert_eq!(taken(&mut waiters, answered), Some(1));
+        Ok(())
+    }
+
+    #[test]
+    fn who_was_sent_later_is_behind() -> Result {
+        let mut waiters = Waiters::new();
+        let slow = add(&mut waiters, CONTROL, 1)?;
+        let quick = add(&mut waiters, CONTROL, 1)?;
+
+        waiters.sent(quick);
+        waiters.sent(slow);
+        assert!(waiters.reply(CONTROL, quick, false, rpc(&[2])?) == Matched::Reply);
+        assert!(waiters.moved_up(slow).is_some());
+        assert!(waiters.reply(CONTROL, slow, false, rpc(&[1])?) == Matched::Reply);
+        assert!(waiters.moved_up(quick).is_none());
+        assert_eq!(taken(&mut waiters, quick), Some(2));
+        assert_eq!(taken(&mut waiters, slow), Some(1));
         Ok(())
     }
 
