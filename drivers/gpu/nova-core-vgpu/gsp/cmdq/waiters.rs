@@ -14,7 +14,7 @@
 //! one that was never asked for.
 //!
 //! GSP works on requests in their order, and may take all of a request's time for those in front of
-//! it. Each outcome is therefore noted with the requests that were made after that one.
+//! it. Each outcome is therefore noted with the requests that GSP was given after that one.
 
 use kernel::{
     prelude::*,
@@ -122,7 +122,7 @@ impl Waiters {
 
     /// The oldest of the requests that somebody waits for.
     pub(super) fn oldest(&self) -> Option<InFlight> {
-        // In the order in which they came.
+        // In the order in which GSP was given them.
         let waiter = self.list.iter().find(|w| w.state.is_live())?;
 
         Some(InFlight {
@@ -157,18 +157,22 @@ impl Waiters {
         Ok(sequence)
     }
 
+    fn position(&self, sequence: u32) -> Option<usize> {
+        self.list.iter().position(|w| w.sequence == sequence)
+    }
+
     /// GSP is given a request: it is behind all that it was given before, whoever registered first.
     pub(super) fn sent(&mut self, sequence: u32) {
-        if let Some(index) = self.list.iter().position(|w| w.sequence == sequence) {
-            if let Some(behind) = self.list.get_mut(index..) {
-                behind.rotate_left(1);
-            }
+        let index = self.position(sequence);
+
+        if let Some(behind) = index.and_then(|index| self.list.get_mut(index..)) {
+            behind.rotate_left(1);
         }
     }
 
     /// How long ago an earlier request had its last outcome, if one had since this one was made.
     pub(super) fn moved_up(&self, sequence: u32) -> Option<Delta> {
-        let waiter = self.list.iter().find(|w| w.sequence == sequence)?;
+        let waiter = self.list.get(self.position(sequence)?)?;
 
         waiter.moved_up.map(|time| time.elapsed())
     }
@@ -185,7 +189,7 @@ impl Waiters {
 
     /// Nobody waits for the reply to a request any more.
     pub(super) fn abandon(&mut self, sequence: u32) {
-        let Some(index) = self.list.iter().position(|w| w.sequence == sequence) else {
+        let Some(index) = self.position(sequence) else {
             return;
         };
         let Some(waiter) = self.list.get_mut(index) else {
