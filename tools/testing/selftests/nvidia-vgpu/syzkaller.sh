@@ -78,13 +78,7 @@ programs_run() {
 
 # A seed may have selected another type.
 vfs_are_usable() {
-	local i vf
-
-	for ((i = 0; i < 4; i++)); do
-		vf=${vfs[i]}
-		echo $TYPE >"$(vgpu_file "$vf" current_vgpu_type)" || { echo "$vf: no type"; return 1; }
-		[ "$("$VFIO_HOLD" "$vf" 1)" = ok ] || { echo "$vf: cannot be opened"; return 1; }
-	done
+	select_all $TYPE && all_open
 }
 
 begin 8
@@ -93,8 +87,7 @@ rm -f "$LOG" "$LOG.1"
 # Read once, and not for each run.
 cp "$LAB_SYZKALLER"/syz-exec{prog,utor} "$scratch"
 enable_vfs 5 || ktap_exit_fail_msg "cannot enable VFs"
-select_all $TYPE
-remember selected
+select_all $TYPE || ktap_exit_fail_msg "cannot select a type for each"
 hold_vf "${vfs[4]}"
 result "a neighbour is open" test "$held" = open
 result "each call of the seeds gives what it should" seeds_work
