@@ -65,6 +65,7 @@ use state::{
     Active,
     Flights,
     Phase,
+    Retired,
     State, //
 };
 use turn::Turn;
@@ -205,7 +206,7 @@ impl CopyEngine {
                 Outcome::Running(channel) => Ok(Active::new(channel, flights)),
                 Outcome::Failed(e, stuck) => {
                     if let Some(channel) = stuck {
-                        self.retire(channel, flights);
+                        self.shared.state.lock().retire((channel, flights));
                     }
                     Err(e)
                 }
@@ -229,18 +230,18 @@ impl CopyEngine {
 
     /// Closes the channels that have failed, also those that could not be closed before.
     fn close_retired(&self, gpu: &gpu::Gpu<'_>) {
-        let mut state = self.shared.state.lock();
-        let retired = core::mem::take(&mut state.retired);
-        let count = retired.len();
-        state.closing += count;
-        drop(state);
+        // Each is tried once: those that cannot be closed come to the end.
+        let count = self.shared.state.lock().retired();
 
-        for (channel, flights) in retired {
-            if let Some(channel) = Channel::close(channel, gpu, &self.parts) {
-                self.retire(channel, flights);
-            }
+        for _ in 0..count {
+            // A statement of its own: the lock must not be held below.
+            let begun = self.shared.state.lock().begin_close();
+            let Some((channel, flights)) = begun else {
+                return;
+            };
+            let stuck = Channel::close(channel, gpu, &self.parts).map(|channel| (channel, flights));
+            self.shared.state.lock().end_close(stuck);
         }
-        self.shared.state.lock().closing -= count;
     }
 
     /// Frees a channel that has failed now, rather than when the engine is used next. Returns
@@ -250,14 +251,7 @@ impl CopyEngine {
     #[inline(never)]
     pub(crate) fn settle(&self, gpu: &gpu::Gpu<'_>) -> bool {
         self.close_retired(gpu);
-        let state = self.shared.state.lock();
-
-        state.retired.is_empty() && state.closing == 0
-    }
-
-    /// Puts a channel aside that firmware did not let go.
-    fn retire(&self, channel: KBox<Channel>, flights: Flights) {
-        self.shared.state.lock().retire(channel, flights);
+        self.shared.state.lock().is_settled()
     }
 
     /// Ends everything with `ENODEV` and frees the channel. Nothing is begun after this.
@@ -279,9 +273,7 @@ impl CopyEngine {
             while fence.wait(RECHECK, false) == Waited::NotYet {}
         }
         self.close_retired(gpu);
-        // A statement of its own: the lock must not be held below.
-        let kept = core::mem::take(&mut self.shared.state.lock().retired);
-        for (channel, flights) in kept {
+        while let Some((channel, flights)) = self.take_retired() {
             dev_err!(
                 self.shared.dev,
                 "channel {} is not gone, its memory is lost until the next boot\n",
@@ -305,15 +297,15 @@ impl CopyEngine {
 
     /// Takes everything back without asking firmware: the GPU has been reset.
     pub(crate) fn reset(&self, gpu: &gpu::Gpu<'_>) {
-        let mut state = self.shared.state.lock();
-
         // Whoever makes a channel just now finds out that it is of no use.
-        state.fail(EIO);
-        let retired = core::mem::take(&mut state.retired);
-        drop(state);
-        for (channel, _flights) in retired {
+        self.shared.state.lock().fail(EIO);
+        while let Some((channel, _flights)) = self.take_retired() {
             KBox::into_inner(channel).forget(gpu, &self.parts);
         }
+    }
+
+    fn take_retired(&self) -> Option<Retired> {
+        self.shared.state.lock().take_retired()
     }
 
     /// How it is, for debugfs.
@@ -324,7 +316,7 @@ impl CopyEngine {
             unit: self.shared.setup.map(|setup| setup.unit),
             channel: state.chid(),
             in_flight: state.in_flight(),
-            retired: state.retired.len(),
+            retired: state.retired(),
             stats: state.stats,
         }
     }

@@ -145,16 +145,19 @@ pub(super) enum Submitted {
     Build(Arc<Fence>),
 }
 
+/// A channel that has failed, with the buffers that hardware may write to as long as it exists.
+pub(super) type Retired = (KBox<Channel>, Flights);
+
 /// The state.
 pub(super) struct State {
     pub(super) phase: Phase,
     /// Nothing is begun any more.
     pub(super) stopped: bool,
-    /// Channels that have failed and are not freed yet, with the buffers that hardware may write to
-    /// as long as they exist.
-    pub(super) retired: KVec<(KBox<Channel>, Flights)>,
+    /// Channels that have failed and are not freed yet. There is room for the one that runs or is
+    /// made, and for those that are just being freed.
+    retired: KVec<Retired>,
     /// Channels that are just being freed.
-    pub(super) closing: usize,
+    closing: usize,
     pub(super) stats: Stats,
 }
 
@@ -248,6 +251,8 @@ impl State {
         if !matches!(self.phase, Phase::Down) {
             return Ok(None);
         }
+        // When the channel fails it is too late to ask for memory.
+        self.retired.reserve(self.closing + 1, GFP_KERNEL)?;
         let fence = Fence::new()?;
         self.phase = Phase::Building(fence.clone());
         Ok(Some(fence))
@@ -323,18 +328,44 @@ impl State {
         for flight in &active.flights.0 {
             flight.fence.signal(Err(error));
         }
-        self.retire(active.channel, active.flights);
+        self.retire((active.channel, active.flights));
     }
 
     /// Keeps a channel that does not run any more until it can be freed.
-    pub(super) fn retire(&mut self, channel: KBox<Channel>, flights: Flights) {
-        if self.retired.reserve(1, GFP_KERNEL).is_err() {
-            // Nobody will ask for it again, so nobody may ever use what it has.
-            core::mem::forget(channel);
-            flights.abandon();
-            return;
-        }
+    pub(super) fn retire(&mut self, retired: Retired) {
         // There is room.
-        let _ = self.retired.push_within_capacity((channel, flights));
+        let _ = self.retired.push_within_capacity(retired);
+    }
+
+    /// How many channels have failed and are not freed yet, those left out that are just being
+    /// freed.
+    pub(super) fn retired(&self) -> usize {
+        self.retired.len()
+    }
+
+    /// Whether hardware has no channel that has failed.
+    pub(super) fn is_settled(&self) -> bool {
+        self.retired.is_empty() && self.closing == 0
+    }
+
+    /// Takes a channel out of those that have failed.
+    pub(super) fn take_retired(&mut self) -> Option<Retired> {
+        self.retired.remove(0).ok()
+    }
+
+    /// The same to free it, which [`State::end_close`] ends.
+    pub(super) fn begin_close(&mut self) -> Option<Retired> {
+        let retired = self.take_retired()?;
+
+        self.closing += 1;
+        Some(retired)
+    }
+
+    /// The channel has been freed, or could not be.
+    pub(super) fn end_close(&mut self, stuck: Option<Retired>) {
+        self.closing -= 1;
+        if let Some(retired) = stuck {
+            self.retire(retired);
+        }
     }
 }
