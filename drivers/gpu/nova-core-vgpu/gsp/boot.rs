@@ -255,6 +255,14 @@ impl<'a, 'gpu> Boot<'a, 'gpu> {
                     _ => self.cmdq.route(&event),
                 }
             }
+            if self.cmdq.stats().0.events_dropped > 0 {
+                // What was lost may be what is waited for, and GSP says nothing twice.
+                dev_err!(
+                    self.dev(),
+                    "boot: no memory for a message from GSP; load the driver again when there is\n"
+                );
+                return Err(ENOMEM);
+            }
             if late {
                 return Err(ETIMEDOUT);
             }

@@ -171,7 +171,7 @@ pub(crate) struct Stats {
     pub(crate) lost_interrupts: u64,
     /// Callers that were killed while they waited.
     pub(crate) killed: u64,
-    /// Events dropped because too many were waiting.
+    /// Events dropped because too many were waiting, or there was no memory for them.
     pub(crate) events_dropped: u64,
 }
 
