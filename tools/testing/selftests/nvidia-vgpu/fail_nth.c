@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Makes the kernel's memory allocations fail one by one: the first one that an
- * operation needs, then the second, and so on until the operation has no more.
+ * operation needs, then the second, and so on until the operation has no more. With
+ * the environment variable EVERY=n, only each nth of them.
  *
  *   fail_nth COUNTS open BDF           binding the VFIO device to iommufd
  *   fail_nth COUNTS close BDF          closing it
@@ -267,9 +268,11 @@ int main(int argc, char *argv[])
 {
 	static char before[1 << 14], after[1 << 14];
 	const char *other = getenv("ERROR"), *limit = getenv("TURNS");
+	const char *every = getenv("EVERY");
 	unsigned int n, turns = limit ? strtoul(limit, NULL, 10) : MOST_TURNS;
+	unsigned int step = (every ? strtoul(every, NULL, 10) : 0) ?: 1;
 	const struct operation *operation;
-	unsigned int survived = 0;
+	unsigned int tried = 0, survived = 0;
 	int result = 0, failed = 1;
 
 	args = argv + 1;
@@ -290,8 +293,9 @@ int main(int argc, char *argv[])
 	    vfio_cdev_path(args[2], path, sizeof(path)))
 		die(args[2], 0, errno);
 	read_counts(before, sizeof(before));
-	for (n = 1; n <= turns && failed; n++) {
+	for (n = 1; n <= turns && failed; n += step) {
 		failed = turn(operation, n, &result);
+		tried += failed;
 		read_counts(after, sizeof(after));
 		if (strcmp(before, after)) {
 			printf("allocation %u: %s left\n%sof\n%s", n,
@@ -309,6 +313,6 @@ int main(int argc, char *argv[])
 	if (failed && !limit)
 		die("there is no end of them", n, 0);
 	printf("%s: %u allocations failed, %u of them survived%s\n", operation->name,
-	       n - 2 + failed, survived, failed ? ", and there are more" : "");
+	       tried, survived, failed ? ", and there are more" : "");
 	return 0;
 }

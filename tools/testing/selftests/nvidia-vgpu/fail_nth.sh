@@ -7,9 +7,11 @@
 #
 # Every allocation counts that the operation needs, those of the kernel around the
 # drivers as well: what fails in between is undone by both. Which one a failed turn
-# was about is told in the log with FAIL_VERBOSE=2. Enabling VFs is not here: the
-# PCI core removes what it could not add, and does not survive that. Where others of
-# the kernel warn, what comes before is tried.
+# was about is told in the log with FAIL_VERBOSE=2.
+#
+# Others of the kernel may warn when it is their allocation that fails, and the PCI
+# core does not survive it when VFs are enabled. There, what comes before is tried, and
+# then, as where a turn takes long, what a driver needs itself.
 #
 # Needs CONFIG_FAILSLAB, which the lab's debug kernel has.
 set -u
@@ -42,17 +44,32 @@ fails_with() {
 	fails "$@"
 }
 
+# only_of MODULE: from now on count allocations that it makes, or has made by the next
+# two functions that it calls. The kernel's own three are above these.
+only_of() {
+	local first last
+
+	{ read -r first && read -r last; } < <(awk -v module="[$1]" '
+		$4 == module && $2 ~ /[tT]/ { print $1 }' /proc/kallsyms | sort | sed -n '1p;$p')
+	printf '0x%s' "$first" >$FAULTS/require-start &&
+		# Of the last function only the start is known.
+		printf '0x%x' $((0x$last | 0xfff)) >$FAULTS/require-end &&
+		echo 6 >$FAULTS/stacktrace-depth
+}
+
 if [ ! -e /proc/self/fail-nth ] || [ ! -e $FAULTS ]; then
 	skip_test "the kernel has no CONFIG_FAILSLAB"
 fi
 exec 3>&1
-begin 13
+begin 21
 COUNTS=/sys/kernel/debug/$PF_DRIVER/$pf/stats
 prepare || ktap_exit_fail_msg "cannot set up the faults"
 enable_vfs 1 || ktap_exit_fail_msg "cannot enable a VF"
 vf=${vfs[0]}
 type_file=$(vgpu_file "$vf" current_vgpu_type)
 driver=/sys/bus/pci/drivers/$VF_DRIVER
+pf_driver=/sys/bus/pci/drivers/$PF_DRIVER
+pf_dir=/sys/bus/pci/devices/$pf
 result "choosing a type" fails write "$type_file" $TYPE "$type_file" 0
 writes $TYPE "$type_file"
 remember selected
@@ -76,7 +93,27 @@ echo 1 >"$numvfs"
 result "disabling it" fails write "$numvfs" 0 "$numvfs" 1
 disable_vfs
 result "nothing is left behind" settled
+
+# What a driver needs itself, where not all of the kernel's can be tried.
+for module in "$VF_DRIVER" "$PF_DRIVER"; do
+	only_of "$module"
+	result "enabling VFs, $module" fails write "$numvfs" 2 "$numvfs" 0
+	enable_vfs 1 && select_all $TYPE
+	result "closing a vGPU, $module" fails close "$vf"
+	disable_vfs
+done
+COUNTS=/dev/null
+result "resetting the PF" fails_with EVERY=5 write "$pf_dir/reset" 1 "$pf_dir/reset" 1
+pf_unbind
+# To the PCI core, a resource without memory for it is one in use.
+result "booting GSP" fails_with ERROR=EBUSY write "$pf_driver/bind" "$pf" "$pf_driver/unbind" "$pf"
+pf_back
+result "stopping GSP" fails write "$pf_driver/unbind" "$pf" "$pf_driver/bind" "$pf"
+result "nothing is left behind" settled
 result "GSP answers" gsp_answers
 # A reply for which there is no memory is asked for again, and then there is nothing.
-result "the GPU refused nothing but what it had done" no_refusals client gfid-unknown
+# What cannot be given back for want of memory goes with GSP, and GSP goes when what it
+# asks for at its boot is lost.
+result "the GPU refused nothing else" \
+	no_refusals client gfid-unknown unload-leftovers sequencer-order
 finish
