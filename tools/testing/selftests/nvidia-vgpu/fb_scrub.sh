@@ -80,8 +80,7 @@ close_comes_first() {
 	release_vf >/dev/null
 	took=$(($(now_ms) - begun))
 	left=$(holds "$start" "$end" rest)
-	scrubbed || return 1
-	gpu_ctl set ce-rate 0
+	gpu_ctl set ce-rate 0 && scrubbed || return 1
 	echo "close took $took ms, $left bytes were left, then $(holds "$start" "$end" rest)"
 	[ "$left" -gt 0 ] && [ $took -lt $((2000 * TIME_FACTOR)) ] &&
 		[ "$(holds "$start" "$end" zero)" = $(($2 << 20)) ] && no_refusals none

@@ -415,10 +415,11 @@ scrubbed() {
 	within $((30000 * TIME_FACTOR)) nothing_dirty
 }
 
+# Of one moment: a scrub that fails makes dirty what was being scrubbed.
 nothing_dirty() {
-	[ "$(fb_value state dirty)" = 0 ] && [ "$(fb_value state scrubbing)" = 0 ] && return 0
-	cat "$(fb_file)"
-	return 1
+	awk '{ print }
+		$1 == "state" && ($2 == "dirty" || $2 == "scrubbing") { left += $3; ++states }
+		END { exit states != 2 || left }' "$(fb_file)"
 }
 
 # Nobody sets this clock. It counts hundredths of a second.
