@@ -62,6 +62,17 @@ have_begun() {
 	(($(programs) > 0))
 }
 
+executors_are_gone() {
+	local pid pids
+
+	# Zombies, which nobody waits for, have no files.
+	pids=$(pgrep -r D,R,S,T -f syz-executor) || return 0
+	for pid in $pids; do
+		tail -n +1 "/proc/$pid/comm" "/proc/$pid/stack"
+	done
+	return 1
+}
+
 programs_run() {
 	local pid status=0
 
@@ -72,6 +83,8 @@ programs_run() {
 	[ $status != 0 ] || timeout "$SECONDS_OF_CALLS" tail -f --pid="$pid" /dev/null
 	kill -INT "$pid" || status=1
 	wait "$pid"
+	# It does not wait for them, and one may be about to close a VF.
+	within $((10000 * TIME_FACTOR)) executors_are_gone || status=1
 	[ $status = 0 ] || tail -n 30 "$LOG"
 	return $status
 }
